@@ -1,0 +1,48 @@
+# Podling: two commands are enough. `make demo` runs the book's chapter for real, `make test` proves the project.
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# The newest Python that really starts (a version manager may leave names that do not).
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys, venv, ssl, sqlite3; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+ISSUE ?= walkthrough
+
+.PHONY: demo test lint bench seen install system clean
+
+install: .make/venv
+
+.make/venv: pyproject.toml src/podling/__init__.py
+	@[ -n "$(PYTHON)" ] || { echo "Podling needs Python 3.11 or newer with venv: apt-get install -y python3-venv"; exit 1; }
+	@echo "==> a virtual environment in .venv ($$($(PYTHON) --version)), with Podling, kubectl and the test tools"
+	@$(PYTHON) -m venv .venv || { echo "venv is missing: apt-get install -y python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@mkdir -p .make && touch $@
+
+# Debian's container runtime and packet filter; nothing else of the host is touched.
+system:
+	@missing=""; command -v crun >/dev/null || missing="$$missing crun"; \
+	 PATH=$$PATH:/usr/sbin; command -v nft >/dev/null || missing="$$missing nftables"; \
+	 ldconfig -p 2>/dev/null | grep -q libnftables.so.1 || /sbin/ldconfig -p | grep -q libnftables.so.1 || missing="$$missing libnftables1"; \
+	 if [ -n "$$missing" ]; then echo "==> installing$$missing (Debian packages)"; \
+	 $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; fi
+
+demo: install system
+	$(SUDO) $(BIN)/podling demo
+
+test: install system lint
+	$(SUDO) $(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+seen: install system
+	$(SUDO) $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE).py
+
+bench: install system
+	$(SUDO) $(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .make

@@ -1,0 +1,1 @@
+"""One file per kind: defaults, validation, strategy, columns, the typed view."""

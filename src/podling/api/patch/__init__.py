@@ -1,0 +1,1 @@
+"""The patches of the API: JSON Patch, merge patch, strategic merge patch."""

@@ -1,0 +1,1 @@
+"""How every component speaks to the API: transports, informers, listers, workqueue, event recorder."""

@@ -1,0 +1,1 @@
+"""One pure file per controller: from an object and what is around it to actions."""

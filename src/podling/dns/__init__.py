@@ -1,0 +1,1 @@
+"""Names of Services and Pods: a pure resolver and its server."""

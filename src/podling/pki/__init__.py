@@ -1,0 +1,1 @@
+"""The cluster's certificate authority, certificates, service account tokens and kubeconfig."""

@@ -1,0 +1,1 @@
+"""Services made real: from Services and EndpointSlices to rules or relays."""

@@ -1,0 +1,1 @@
+"""How a Service address leads to a Pod: kernel rules or a relay in user space."""

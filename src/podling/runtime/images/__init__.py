@@ -1,0 +1,1 @@
+"""The image store: content-addressed blobs, unpacked layers, build, load and pull."""

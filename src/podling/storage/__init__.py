@@ -1,0 +1,1 @@
+"""A log of revisions: the interface, its backends, and the watch cache all reads are answered from."""

@@ -1,0 +1,82 @@
+"""The keys and certificates of a cluster, made once, renewed when a year is nearly over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
+from podling.pki.kubeconfig import cluster_config
+
+from .kubeconfigs import write_private
+from .paths import ClusterPaths
+from .spec import CLUSTER_DOMAIN, KUBERNETES_IP, ClusterSpec
+
+RENEW_AFTER = 300 * 86400.0
+"""Leaves are valid for a year; a start after this age makes new ones."""
+
+
+def serving_names(spec: ClusterSpec) -> tuple[str, ...]:
+    """Every name and address under which a client may meet the API."""
+    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}")
+    return (
+        "podling",
+        "localhost",
+        *service,
+        spec.api_address,
+        spec.host_address,
+        spec.internal_address,
+        KUBERNETES_IP,
+        "127.0.0.1",
+    )
+
+
+def ensure(paths: ClusterPaths, spec: ClusterSpec, now: float) -> None:
+    """Everything below `paths.pki`, the node's certificate and the administrator's kubeconfig are there and fresh."""
+    authority = _authority(paths, spec, now)
+    if not (paths.pki / "sa.key").exists():
+        write_private(paths.pki / "sa.key", new_signing_key())
+    node = paths.node(spec.node_name)
+    _leaf(
+        paths.pki / "apiserver.crt",
+        paths.pki / "apiserver.key",
+        now,
+        lambda: authority.serving("podling", serving_names(spec), now),
+    )
+    groups = ["system:nodes"]
+    _leaf(node.certificate, node.key, now, lambda: authority.client(f"system:node:{spec.node_name}", groups, now))
+    if _stale(paths.kubeconfig, now):
+        _write_admin(paths, spec, authority, now)
+
+
+def _authority(paths: ClusterPaths, spec: ClusterSpec, now: float) -> CertificateAuthority:
+    certificate, key = paths.pki / "ca.crt", paths.pki / "ca.key"
+    if certificate.exists() and key.exists():
+        return CertificateAuthority(KeyPair(certificate.read_bytes(), key.read_bytes()))
+    authority = CertificateAuthority.create(spec.name, now)
+    write_private(key, authority.pair.key)
+    write_private(certificate, authority.pair.certificate)
+    return authority
+
+
+def _write_admin(paths: ClusterPaths, spec: ClusterSpec, authority: CertificateAuthority, now: float) -> None:
+    import yaml  # 20 ms that only a new cluster pays
+
+    user = authority.client("kubernetes-admin", ["system:masters"], now)
+    config = cluster_config(spec.name, spec.api_url, authority.pair.certificate, user)
+    write_private(paths.kubeconfig, yaml.safe_dump(config, sort_keys=False).encode())
+
+
+def _leaf(certificate: Path, key: Path, now: float, make: Callable[[], KeyPair]) -> None:
+    if _stale(certificate, now) or not key.exists():
+        pair = make()
+        write_private(key, pair.key)
+        write_private(certificate, pair.certificate)
+
+
+def _stale(file: Path, now: float) -> bool:
+    try:
+        return now - os.stat(file).st_mtime > RENEW_AFTER
+    except FileNotFoundError:
+        return True

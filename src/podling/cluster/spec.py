@@ -1,0 +1,126 @@
+"""What a cluster was asked to be, and the numbers it was given.
+
+The number C (DESIGN 13) makes the addresses: the API at 127.77.C.1:6443, node N at 127.77.C.N+1 on the host and
+172.31.C.N+1 inside its namespace. Numbers are given under a lock; the lowest free one is taken.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from .paths import ClusterPaths
+
+API_PORT = 6443
+SERVICE_NETWORK = "10.96.0.0/12"
+POD_NETWORK = "10.244.0.0/24"
+KUBERNETES_IP = "10.96.0.1"
+DNS_IP = "10.96.0.10"
+CLUSTER_DOMAIN = "cluster.local"
+
+ProxyMode = Literal["nftables", "userspace"]
+RuntimeName = Literal["crun", "runc", "fake"]
+StoreName = Literal["sqlite", "memory"]
+ProfileName = Literal["book", "current"]
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+
+
+class SpecError(Exception):
+    """A wish that cannot be fulfilled, in words for the user."""
+
+
+class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster. `owner` is the uid the server runs as, once it listens."""
+
+    name: str
+    number: int
+    proxy_mode: ProxyMode = "nftables"
+    runtime: RuntimeName = "crun"
+    store: StoreName = "sqlite"
+    profile: ProfileName = "book"
+    owner: int = 0
+
+    @property
+    def api_address(self) -> str:
+        return f"127.77.{self.number}.1"
+
+    @property
+    def api_url(self) -> str:
+        return f"https://{self.api_address}:{API_PORT}"
+
+    @property
+    def node_name(self) -> str:
+        """One node so far; it is called as its cluster."""
+        return self.name
+
+    @property
+    def host_address(self) -> str:
+        """The node's ExternalIP, where NodePorts answer on the host."""
+        return f"127.77.{self.number}.2"
+
+    @property
+    def internal_address(self) -> str:
+        """The node's InternalIP, inside its network namespace."""
+        return f"172.31.{self.number}.2"
+
+    @property
+    def simulated(self) -> bool:
+        return self.runtime == "fake"
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Only one command at a time changes what clusters there are."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def names(root: Path) -> tuple[str, ...]:
+    """The clusters there are, running or not."""
+    folder = root / "clusters"
+    return tuple(sorted(path.parent.name for path in folder.glob("*/cluster.json"))) if folder.is_dir() else ()
+
+
+def load(paths: ClusterPaths) -> ClusterSpec | None:
+    """None where there is no such cluster. Raises SpecError where its file is damaged."""
+    try:
+        return msgspec.json.decode(paths.spec.read_bytes(), type=ClusterSpec)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise SpecError(f"{paths.spec} is damaged ({error}); podling delete --name {paths.name} removes it") from error
+
+
+def save(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """Atomic: a crash leaves the old file or the new one."""
+    paths.directory.mkdir(parents=True, exist_ok=True)
+    new = paths.spec.with_suffix(".new")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
+    new.replace(paths.spec)
+
+
+def check_name(name: str) -> str:
+    """A cluster's name is also its node's and its context's. Raises SpecError."""
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} is no name for a cluster: lower case letters, digits and '-', "
+            "beginning and ending with a letter or digit, 40 at most"
+        )
+    return name
+
+
+def free_number(root: Path) -> int:
+    """The lowest number no cluster here has. Call it under `locked`."""
+    taken = {spec.number for name in names(root) if (spec := load(ClusterPaths(root, name)))}
+    free = next((number for number in range(256) if number not in taken), None)
+    if free is None:
+        raise SpecError("there are 256 clusters already; podling delete --name NAME makes room")
+    return free

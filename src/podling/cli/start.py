@@ -1,0 +1,83 @@
+"""`podling start`: a cluster, step by step, with times."""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from podling.cluster import spec as wishes_of
+from podling.cluster.spec import ClusterSpec, SpecError
+
+from .command import Command, Failure, add_name, paths_of, say
+
+GONE_MODES = ("iptables", "ipvs")
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--proxy-mode", type=proxy_mode, default="nftables", help="nftables (default) or userspace")
+    parser.add_argument("--runtime", choices=get_args(wishes_of.RuntimeName), default="crun")
+
+
+def proxy_mode(text: str) -> str:
+    """argparse's type: a mode of ours, or why another one is not."""
+    if text in GONE_MODES:
+        raise argparse.ArgumentTypeError(f"{text} is not a mode of Podling: nftables does the same with fewer rules")
+    if text not in get_args(wishes_of.ProxyMode):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of nftables, userspace")
+    return text
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    parser.add_argument("--proxy-mode", type=proxy_mode, help="nftables (default) or userspace")
+    parser.add_argument("--runtime", choices=get_args(wishes_of.RuntimeName), help="crun (default), runc or fake")
+    parser.add_argument("--store", choices=get_args(wishes_of.StoreName), help="sqlite (default) or memory")
+    parser.add_argument(
+        "--api-profile",
+        choices=get_args(wishes_of.ProfileName),
+        help="book (default: with removed versions) or current",
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from podling.cluster.start import StartError, Wishes, start
+    from podling.cluster.steps import Steps
+    from podling.env import SystemEnv
+
+    paths = paths_of(parsed)
+    env = SystemEnv()
+    steps = Steps(env, say)
+    say(f'Starting cluster "{paths.name}"')
+    wishes = Wishes(parsed.proxy_mode, parsed.runtime, parsed.store, parsed.api_profile)
+    try:
+        spec = start(paths, wishes, env, steps, _again(parsed))
+    except (StartError, SpecError) as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt:
+        raise Failure("interrupted; nothing of this start is left", 130) from None
+    if spec is None:
+        say(f'Cluster "{paths.name}" is running already.')
+        return 0
+    _conclude(spec, steps.elapsed)
+    return 0
+
+
+def _again(parsed: argparse.Namespace) -> list[str]:
+    """This command's own words, for the offer to run it with sudo."""
+    words = ["start"] + (["--name", parsed.name] if parsed.name != "podling" else [])
+    for option in ("proxy_mode", "runtime", "store", "api_profile"):
+        if value := getattr(parsed, option):
+            words += [f"--{option.replace('_', '-')}", value]
+    return words
+
+
+def _conclude(spec: ClusterSpec, seconds: float) -> None:
+    say(f"Ready after {seconds:.2f} s.")
+    if spec.simulated:
+        say("Pods are simulated (--runtime fake): nothing runs in them.")
+    else:
+        say(f"NodePorts answer at {spec.host_address}, for every user of this machine.")
+    say("Authorization: every authenticated user may do everything.")
+
+
+COMMAND = Command("start", "start a cluster, or start a stopped one again", run, arguments)

@@ -1,0 +1,154 @@
+"""`podling start`, as a list of steps.
+
+Server and node process load their modules while this one prepares keys and the keeper; they begin when told so. What
+was started is undone when a later step fails or the user interrupts: a new cluster is removed, one that existed is
+stopped again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from podling.env import Env
+from podling.keeper.launch import start_keeper
+
+from . import credentials, kubeconfigs
+from .doctor import check_machine
+from .launch import Launch, LaunchError
+from .paths import ClusterPaths
+from .process import Process
+from .spec import (
+    ClusterSpec,
+    ProfileName,
+    ProxyMode,
+    RuntimeName,
+    SpecError,
+    StoreName,
+    free_number,
+    load,
+    locked,
+    save,
+)
+from .steps import Steps
+from .stop import end_processes, remove
+
+START_SECONDS = 60.0
+"""How long a process may take to report; an overloaded machine is slow, not broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks for; None means: as it is, or the default of a new cluster."""
+
+    proxy_mode: ProxyMode | None = None
+    runtime: RuntimeName | None = None
+    store: StoreName | None = None
+    profile: ProfileName | None = None
+
+    def of(self, spec: ClusterSpec) -> ClusterSpec:
+        given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(spec, **given)
+
+
+class StartError(Exception):
+    """The cluster did not start, and nothing of this attempt is left; the message is for the user."""
+
+
+def running(paths: ClusterPaths) -> bool:
+    return Process.load(paths.server_pid) is not None
+
+
+def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
+    """Bring the cluster up; None where it is running already. Raises StartError, KeyboardInterrupt."""
+    trial = load(paths) or ClusterSpec(name=paths.name, number=0)
+    _refuse_unfit(wishes.of(trial), arguments)
+    with locked(paths.root):
+        known = load(paths)
+        if known and running(paths):
+            return None
+        spec = wishes.of(known or ClusterSpec(name=paths.name, number=free_number(paths.root), owner=_owner()))
+        try:
+            save(paths, spec)
+            _bring_up(paths, spec, env, steps)
+        except BaseException as error:
+            # Whatever ended the start (Ctrl-C too): nothing of it may be left.
+            _undo(paths, spec, known is None)
+            if isinstance(error, LaunchError | SpecError | OSError):
+                raise StartError(_explain(error, paths)) from error
+            raise
+    return spec
+
+
+def _refuse_unfit(spec: ClusterSpec, arguments: list[str]) -> None:
+    for check in check_machine(spec, arguments):
+        if check.level == "missing":
+            raise StartError(f"{check.detail}\n  {check.mend}")
+
+
+def _owner() -> int:
+    """Whom the server becomes before it listens: the user behind sudo, else it stays who it is."""
+    return kubeconfigs.invoking_user()[0]
+
+
+def _explain(error: BaseException, paths: ClusterPaths) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename or paths.root}"
+    return str(error)
+
+
+def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps) -> None:
+    common = ["--root", str(paths.root), "--name", paths.name]
+    server = Launch("podling.cluster.server", common, paths.server_log)
+    _record(server, paths.server_pid)
+    node_paths = paths.node(spec.node_name)
+    node = None
+    if not spec.simulated:
+        node = Launch("podling.cluster.node", common, node_paths.log)
+        _record(node, node_paths.pid)
+    credentials.ensure(paths, spec, env.now())
+    _hand_over(paths, spec)
+    steps.done("keys and certificates")
+    server.go()
+    if node:
+        keeper = start_keeper(node_paths.directory, cluster=spec.name, node=spec.node_name)
+        steps.done(f"node namespaces held by the keeper (pid {keeper.pid})")
+        node.go()
+    server.wait(START_SECONDS, env.monotonic, steps.done)
+    if node:
+        node.wait(START_SECONDS, env.monotonic, steps.done)
+    file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
+    steps.done(f'context "{spec.name}" in {file}')
+
+
+def _record(launch: Launch, file: Path) -> None:
+    if process := launch.process:
+        process.save(file)
+
+
+def _hand_over(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """What the server reads and writes belongs to the user it becomes."""
+    if os.geteuid() != 0 or spec.owner == 0:
+        return
+    for folder, _, files in os.walk(paths.server):
+        os.chown(folder, spec.owner, -1)
+        for file in files:
+            os.chown(os.path.join(folder, file), spec.owner, -1)
+    os.chown(paths.kubeconfig, spec.owner, -1)
+
+
+def _undo(paths: ClusterPaths, spec: ClusterSpec, fresh: bool) -> None:
+    end_processes(paths, spec, grace=2.0)
+    if fresh:
+        kubeconfigs.remove_from_user_file(spec.name)
+        remove(paths, spec)
+        if paths.root.is_dir() and not any(paths.root.joinpath("clusters").glob("*")):
+            shutil.rmtree(paths.root / "clusters", ignore_errors=True)
+
+
+def with_mode(spec: ClusterSpec, mode: ProxyMode) -> ClusterSpec:
+    return msgspec.structs.replace(spec, proxy_mode=mode)

@@ -1,0 +1,69 @@
+"""Ending a cluster: in order, or after a crash from names alone."""
+
+from __future__ import annotations
+
+import shutil
+
+from podling.keeper.launch import clean_up, stop_keeper
+
+from . import kubeconfigs
+from .paths import ClusterPaths
+from .process import Process
+from .spec import ClusterSpec, SpecError, load, locked, names
+
+POD_SECONDS = 2.0
+"""What Pods get between SIGTERM and SIGKILL when the whole cluster stops."""
+PROCESS_SECONDS = 5.0
+
+
+def stop(paths: ClusterPaths) -> bool:
+    """End everything and keep the objects; False where nothing was running."""
+    with locked(paths.root):
+        spec = load(paths)
+        if spec is None:
+            return False
+        was = Process.load(paths.server_pid) is not None
+        end_processes(paths, spec, PROCESS_SECONDS)
+        return was
+
+
+def delete(paths: ClusterPaths) -> bool:
+    """Leave nothing: no process, namespace, cgroup, file or context. False where there was no such cluster."""
+    with locked(paths.root):
+        known = paths.directory.exists()
+        spec = _spec_or_guess(paths)
+        end_processes(paths, spec, PROCESS_SECONDS)
+        remove(paths, spec)
+        kubeconfigs.remove_from_user_file(paths.name)
+        last = known and not names(paths.root)
+    if last:
+        shutil.rmtree(paths.root, ignore_errors=True)
+    return known
+
+
+def end_processes(paths: ClusterPaths, spec: ClusterSpec, grace: float) -> None:
+    """Server first, so that no controller answers what follows; then the node process; the keeper ends the Pods."""
+    node = paths.node(spec.node_name)
+    for file in (paths.server_pid, node.pid):
+        if process := Process.load(file):
+            process.end(grace)
+        file.unlink(missing_ok=True)
+    if not spec.simulated:
+        stop_keeper(node.directory, POD_SECONDS)
+        clean_up(spec.name, spec.node_name)
+
+
+def remove(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """Files and cgroups; the processes have ended."""
+    if not spec.simulated:
+        clean_up(spec.name, spec.node_name)
+    if paths.directory.exists():
+        shutil.rmtree(paths.directory)
+
+
+def _spec_or_guess(paths: ClusterPaths) -> ClusterSpec:
+    """A damaged or missing spec must not keep anybody from cleaning up: names alone are enough."""
+    try:
+        return load(paths) or ClusterSpec(name=paths.name, number=0)
+    except SpecError:
+        return ClusterSpec(name=paths.name, number=0)

@@ -1,0 +1,44 @@
+"""What a server is told at its start; values only, so that a test writes one down in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+VERSION = "v1.37.1"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Listeners, keys, ranges. A server without `token_key` issues and accepts no service account tokens."""
+
+    tcp: tuple[tuple[str, int], ...] = ()
+    """Addresses to listen on with TLS; port 0 takes a free one (see `ApiServer.addresses`)."""
+    unix: Path | None = None
+    """A Unix socket, TLS too."""
+    certificate: bytes = b""
+    """The serving certificate and its key, PEM."""
+    key: bytes = b""
+    ca: bytes = b""
+    """The authority (PEM) that client certificates are checked against and that Pods get as ca.crt."""
+    token_key: bytes = b""
+    """The private key (PEM) that signs service account tokens."""
+    issuer: str = ISSUER
+    audiences: tuple[str, ...] = (ISSUER,)
+    cluster_domain: str = "cluster.local"
+    profile: str = "book"
+    service_cidr: str = "10.96.0.0/12"
+    node_ports: tuple[int, int] = (30000, 32767)
+    kubernetes_service: bool = True
+    """Keep the Service `kubernetes` in default."""
+    server_port: int = 6443
+    """The port behind the Service `kubernetes`."""
+    acting: frozenset[str] | None = None
+    """The kinds a controller acts on, as `apps/ReplicaSet` or `/Pod`; None: no Warning is given for any."""
+    mutating_in_flight: int = 1000
+    reading_in_flight: int = 2000
+    priority_classes: Mapping[str, int] = field(
+        default_factory=lambda: {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
+    )

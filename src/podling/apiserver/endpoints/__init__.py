@@ -1,0 +1,1 @@
+"""One verb, one file: how a request to a resource is answered."""

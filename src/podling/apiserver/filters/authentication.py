@@ -1,0 +1,47 @@
+"""Who asks: a client certificate, a service account token, else nobody in particular.
+
+A certificate was verified by TLS; its common name is the user, its organizations are the groups. A bearer token that
+is not valid is an error, never an anonymous request (Kubernetes documentation, "Authenticating").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podling.api.errors import Unauthorized
+from podling.apiserver.message import ANONYMOUS, Request, User
+from podling.apiserver.registry.serviceaccounts import TokenReader
+
+AUTHENTICATED = "system:authenticated"
+
+
+class Authentication:
+    def __init__(self, tokens: TokenReader | None) -> None:
+        self._tokens = tokens
+
+    def enter(self, request: Request) -> None:
+        if request.in_process:
+            return
+        if request.certificate_user is not None:
+            request.user = request.certificate_user
+            return
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            user = self._tokens.authenticate(token.strip()) if self._tokens else None
+            if user is None:
+                raise Unauthorized("Unauthorized")
+            request.user = user
+            return
+        request.user = ANONYMOUS
+
+
+def certificate_user(peer: Any) -> User | None:
+    """The user of a peer certificate as `ssl` decodes it (`getpeercert()`); None without one."""
+    if not peer:
+        return None
+    subject = [pair for relative in peer.get("subject", ()) for pair in relative]
+    names = [value for key, value in subject if key == "commonName"]
+    groups = tuple(value for key, value in subject if key == "organizationName")
+    if not names:
+        return None
+    return User(names[-1], (*groups, AUTHENTICATED))

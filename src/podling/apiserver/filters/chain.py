@@ -1,0 +1,116 @@
+"""The filters in the order a request meets them; answers pass them in reverse.
+
+A filter has `enter(request)`, which may refuse by raising an `ApiError`, or `leave(request, outcome)`, or both. They
+are plain functions: what is answered from memory never becomes a task. Whatever is raised behind this point turns
+into a `Status` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from podling.api.errors import ApiError, InternalError
+from podling.apiserver.filters.authentication import Authentication
+from podling.apiserver.filters.authorization import Authorization
+from podling.apiserver.filters.headers import Headers
+from podling.apiserver.filters.inflight import InFlight
+from podling.apiserver.filters.measure import Measure
+from podling.apiserver.filters.requestid import RequestId
+from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade
+from podling.apiserver.metrics import Metrics
+from podling.apiserver.config import Config
+from podling.apiserver.registry.serviceaccounts import TokenReader
+from podling.apiserver.routing import target_of
+from podling.env import Env
+
+log = logging.getLogger(__name__)
+
+
+class Route:
+    """What the path addresses."""
+
+    def enter(self, request: Request) -> None:
+        request.target = target_of(request.method, request.path, request.query)
+
+
+def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None) -> list[Any]:
+    """The list."""
+    return [
+        Headers(),
+        RequestId(env),
+        Route(),
+        Measure(env, metrics),
+        Authentication(tokens),
+        Authorization(),
+        InFlight(config.reading_in_flight, config.mutating_in_flight),
+    ]
+
+
+class Chain:
+    """Filters around one endpoint function."""
+
+    def __init__(self, filters: Sequence[Any], endpoint: Callable[[Request], Outcome | Awaitable[Outcome]]) -> None:
+        # (enter, leave) a filter: `leave` runs only for those whose `enter` let the request pass.
+        self._filters = [(getattr(each, "enter", None), getattr(each, "leave", None)) for each in filters]
+        self._endpoint = endpoint
+
+    def begin(self, request: Request) -> Outcome | Awaitable[Outcome]:
+        """Answer at once, or give the awaitable that will; never raises."""
+        leaving: list[Callable[[Request, Outcome], None]] = []
+        try:
+            for enter, leave in self._filters:
+                if enter is not None:
+                    enter(request)
+                if leave is not None:
+                    leaving.append(leave)
+            outcome = self._endpoint(request)
+        except ApiError as error:
+            outcome = refused(error)
+        except Exception as error:  # the last line: one broken request must not take the connection's others along
+            outcome = self._broken(request, error)
+        if isinstance(outcome, Response | Stream | Upgrade):
+            return self._left(request, outcome, leaving)
+        return self._later(request, outcome, leaving)
+
+    async def handle(self, request: Request) -> Outcome:
+        """`begin`, awaited."""
+        outcome = self.begin(request)
+        return outcome if isinstance(outcome, Response | Stream | Upgrade) else await outcome
+
+    async def _later(
+        self, request: Request, work: Awaitable[Outcome], leaving: list[Callable[[Request, Outcome], None]]
+    ) -> Outcome:
+        outcome: Outcome = Response(500)
+        try:
+            outcome = await work
+        except ApiError as error:
+            outcome = refused(error)
+        except Exception as error:  # as above
+            outcome = self._broken(request, error)
+        finally:
+            # Also when the client went away and the work was cancelled: what was counted must be given back.
+            self._left(request, outcome, leaving)
+        return outcome
+
+    @staticmethod
+    def _left(
+        request: Request, outcome: Outcome, leaving: list[Callable[[Request, Outcome], None]]
+    ) -> Outcome:
+        for leave in reversed(leaving):
+            leave(request, outcome)
+        return outcome
+
+    @staticmethod
+    def _broken(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return refused(InternalError(f"Internal error occurred: {error or type(error).__name__}"))
+
+
+def refused(error: ApiError) -> Response:
+    """The answer that says an error."""
+    headers = [("Retry-After", str(error.retry_after))] if error.retry_after else []
+    return Response(error.code, msgspec.json.encode(error.status()), headers=headers)

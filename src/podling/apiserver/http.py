@@ -1,0 +1,319 @@
+"""HTTP/1.1 over asyncio: parser events in, bytes out, one request of a connection at a time.
+
+An own protocol on httptools, because no ASGI server shows the client certificate or gives up a raw connection, and
+because this is the hot path (DESIGN 7). What can be answered at once is answered inside `data_received`, without a
+task; the rest runs as one task of the server's supervisor, cancelled when the client goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+
+from podling.api.errors import ApiError, BadRequest, RequestEntityTooLarge
+from podling.apiserver.connection import RawConnection, Writer
+from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade, User
+
+MAX_HEADERS = 64 * 1024
+MAX_BODY = 3 * 1024 * 1024
+PIPELINE = 16
+IDLE_SECONDS = 120.0
+HEADERS_SECONDS = 32.0
+
+_REASONS = {code.value: code.phrase for code in HTTPStatus}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
+
+Begin = Callable[[Request], "Outcome | Awaitable[Outcome]"]
+"""Answers at once or returns an awaitable; never raises."""
+Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        begin: Begin,
+        spawn: Spawn,
+        identify: Callable[[asyncio.Transport], User | None],
+        refuse: Callable[[ApiError], Response],
+        connections: dict[HttpProtocol, None],
+        date: Callable[[], str],
+    ) -> None:
+        self._begin, self._spawn, self._identify, self._refuse = begin, spawn, identify, refuse
+        self._connections = connections
+        self._date = date
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._busy = False
+        self._keep_alive = True
+        self._rest: bytes | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._raw: RawConnection | None = None
+        self._closing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._reset()
+
+    # the transport's events
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(transport)
+        self._parser = httptools.HttpRequestParser(self)
+        self._user = self._identify(transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else ""
+        self._connections[self] = None
+        self._arm(HEADERS_SECONDS)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connections.pop(self, None)
+        self._disarm()
+        self._writer.lose()
+        if self._raw is not None:
+            self._raw.lose()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writer.pause()
+
+    def resume_writing(self) -> None:
+        self._writer.resume()
+
+    def eof_received(self) -> None:
+        if self._raw is not None:
+            self._raw.end()
+
+    def data_received(self, data: bytes) -> None:
+        if self._raw is not None:
+            self._raw.feed(data)
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._transport.pause_reading()
+            self._rest = data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error.__context__ if isinstance(error.__context__, ApiError) else BadRequest("bad request"))
+        except httptools.HttpParserError as error:
+            self._fail(BadRequest(f"the request is not HTTP/1.1: {error}"))
+
+    # the parser's events
+
+    def on_message_begin(self) -> None:
+        self._reset()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        if int(self._headers.get("content-length", "0") or 0) > MAX_BODY:
+            raise _too_large()
+        if self._headers.get("expect", "").lower() == "100-continue":
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        if not self._body:
+            self._body = body
+            return
+        # Many small chunks: grow in place instead of copying the whole each time.
+        if not isinstance(self._body, bytearray):
+            self._body = bytearray(self._body)
+        self._body += body
+        if len(self._body) > MAX_BODY:
+            raise _too_large()
+
+    def on_message_complete(self) -> None:
+        if len(self._body) > MAX_BODY:
+            raise _too_large()
+        self._disarm()
+        target = self._url.decode("latin-1")
+        path, _, query = target.partition("?")
+        if path.startswith(("http://", "https://")):
+            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+        request = Request(
+            self._parser.get_method().decode("latin-1"),
+            unquote(path) if "%" in path else path,
+            parse_qsl(query, keep_blank_values=True) if query else (),
+            self._headers,
+            bytes(self._body),
+            certificate_user=self._user,
+            peer=self._peer,
+            raw_target=target,
+        )
+        keep_alive = self._parser.should_keep_alive()
+        if self._busy or self._closing:
+            self._waiting.append((request, keep_alive))
+            if len(self._waiting) >= PIPELINE:
+                self._transport.pause_reading()
+            return
+        self._answer(request, keep_alive)
+
+    # answering
+
+    def _answer(self, request: Request, keep_alive: bool) -> None:
+        self._busy, self._keep_alive = True, keep_alive
+        outcome = self._begin(request)
+        if isinstance(outcome, Response) and self._finish_at_once(request, outcome):
+            self._next()
+            return
+        self._task = self._spawn(f"{request.method} {request.path}", self._serve(request, outcome))
+
+    def _finish_at_once(self, request: Request, response: Response) -> bool:
+        """Write a response that is one piece; False where it has to flow."""
+        body = response.body
+        if not isinstance(body, bytes) or self._writer.paused:
+            return False
+        head = self._head(response.status, response.headers, response.content_type, f"Content-Length: {len(body)}\r\n")
+        self._transport.write(head if request.method == "HEAD" else head + body)
+        return True
+
+    async def _serve(self, request: Request, outcome: Outcome | Awaitable[Outcome]) -> None:
+        try:
+            if not isinstance(outcome, Response | Stream | Upgrade):
+                outcome = await outcome
+            if isinstance(outcome, Stream):
+                await self._stream(request, outcome)
+            elif isinstance(outcome, Upgrade):
+                await self._upgrade(outcome)
+                return
+            elif not self._finish_at_once(request, outcome):
+                await self._pieces(request, outcome)
+        except ConnectionError:
+            return
+        self._task = None
+        if not self._writer.lost:
+            self._next()
+
+    async def _pieces(self, request: Request, response: Response) -> None:
+        pieces: Sequence[bytes] = (response.body,) if isinstance(response.body, bytes) else response.body
+        length = sum(map(len, pieces))
+        head = self._head(response.status, response.headers, response.content_type, f"Content-Length: {length}\r\n")
+        await self._writer.write(head)
+        for piece in () if request.method == "HEAD" else pieces:
+            await self._writer.write(piece)
+
+    async def _stream(self, request: Request, stream: Stream) -> None:
+        chunked = "Transfer-Encoding: chunked\r\n"
+        await self._writer.write(self._head(stream.status, stream.headers, stream.content_type, chunked))
+        if request.method == "HEAD":
+            return
+        try:
+            await stream.run(ChunkedSink(self._writer))
+        except ConnectionError:
+            raise
+        except Exception:
+            # Its head is out: what is left to say "this body is not whole" is to cut the connection.
+            self._transport.abort()
+            raise
+        await self._writer.write(b"0\r\n\r\n")
+
+    async def _upgrade(self, upgrade: Upgrade) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in upgrade.headers)
+        self._raw = RawConnection(self._transport, self._writer, self._rest)
+        self._transport.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n{lines}\r\n".encode("latin-1"))
+        self._transport.resume_reading()
+        try:
+            await upgrade.run(self._raw)
+        finally:
+            self._transport.close()
+
+    def _head(self, status: int, headers: Sequence[tuple[str, str]], content_type: str, length: str) -> bytes:
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+        close = "" if self._keep_alive else "Connection: close\r\n"
+        text = f"{lines}{kind}Date: {self._date()}\r\n{close}{length}\r\n"
+        return _STATUS_LINES[status] + text.encode("latin-1", "replace")
+
+    def _next(self) -> None:
+        """The answer is written: take the next request of the pipeline, or wait for it."""
+        self._busy = False
+        if not self._keep_alive or self._closing or self._rest is not None:
+            self._transport.close()
+            return
+        if self._waiting:
+            request, keep_alive = self._waiting.popleft()
+            if len(self._waiting) < PIPELINE // 2:
+                self._transport.resume_reading()
+            # By way of the loop: a long pipeline of quick answers must not become recursion.
+            self._busy = True
+            self._loop.call_soon(self._answer, request, keep_alive)
+            return
+        self._arm(IDLE_SECONDS)
+
+    def _fail(self, error: ApiError) -> None:
+        """A request that cannot be read: answer where nothing else is being answered, then close."""
+        self._closing = True
+        self._keep_alive = False
+        if not self._busy:
+            self._finish_at_once(Request("GET", ""), self._refuse(error))
+        self._transport.close()
+
+    def shut(self) -> None:
+        """The server stops: end what streams, close."""
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.close()
+
+    # helpers of the parser's state
+
+    def _reset(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._body: bytes | bytearray = b""
+        self._size = 0
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_HEADERS:
+            raise BadRequest("the request's headers are too large")
+
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._timer = self._loop.call_later(seconds, self._idle)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _idle(self) -> None:
+        if not self._busy:
+            self._transport.close()
+
+
+class ChunkedSink:
+    """A body in chunks; a caller may hand in data that is framed already (see `framed`)."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def write(self, data: bytes) -> None:
+        if data:
+            await self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    @property
+    def backlog(self) -> int:
+        return self._writer.backlog
+
+
+def _too_large() -> ApiError:
+    return RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}")
+

@@ -1,0 +1,1 @@
+"""What lies between endpoints and the store: keys, heads, strategies, allocators, bootstrap."""

@@ -108,7 +108,7 @@ def _listeners() -> list[str]:
 
 def _processes() -> list[str]:
     """Processes of ours, by command line, and any that lives in namespaces the host does not."""
-    host = {name: os.readlink(f"/proc/1/ns/{name}") for name in NAMESPACES}
+    host = {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES}
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -58,6 +58,10 @@ class Object:
             raise ValueError(f"{self.key}: stored value has no metadata")
         return b'%b"metadata":{"resourceVersion":"%d",%b' % (head, self.revision, tail)
 
+    def at(self, revision: int) -> Object:
+        """The same state under another revision: what a watcher is told of an object that left its selection."""
+        return Object(self.key, self.raw, revision, self.head, self._decode)
+
     def __repr__(self) -> str:
         return f"Object({self.key!r}, revision={self.revision})"
 

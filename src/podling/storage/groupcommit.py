@@ -1,0 +1,91 @@
+"""The queue of writes of a store: decided at once, written in batches, acknowledged when they are committed.
+
+One batch is under way at a time; what arrives meanwhile is the next one, so the batch grows with the load and the
+cost of a commit is shared. A batch that fails takes everything queued behind it along, because that was decided on
+heads which never came to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from podling.storage.interface import Changed, Commit, KeyExists, KeyNotFound, Row, StorageError
+from podling.storage.ledger import Ledger
+
+BATCH_ROWS = 1000
+BATCH_BYTES = 16 << 20
+
+Finished = Callable[[StorageError | None], None]
+WriteBatch = Callable[[Sequence[Row], Finished], None]
+"""Make the rows durable, then call back on the loop: with None, or with why nothing was written."""
+
+
+class _Waiting(NamedTuple):
+    row: Row
+    settled: asyncio.Future[StorageError | None]
+
+
+class GroupCommit:
+    """`put(key, decide)` is one write; `write` carries a batch out, `publish` hears of it before any writer does."""
+
+    def __init__(self, ledger: Ledger, write: WriteBatch, publish: Callable[[Sequence[Commit]], None]) -> None:
+        self._ledger, self._write, self._publish = ledger, write, publish
+        self._queue: list[_Waiting] = []
+        self._batch: list[_Waiting] = []
+        self._scheduled = False
+        self._pending: dict[str, asyncio.Future[StorageError | None]] = {}
+
+    async def put(self, key: str, decide: Callable[[], Row]) -> Row:
+        """Decide against the pending heads; a refusal that leans on a pending row waits until that has settled, so
+        what a caller is told is always committed."""
+        while True:
+            try:
+                row = decide()
+            except (KeyExists, KeyNotFound, Changed):
+                if not self._ledger.is_pending(key):
+                    raise
+                await asyncio.wait([self._pending[key]])
+                continue
+            break
+        settled: asyncio.Future[StorageError | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(row, settled))
+        self._pending[key] = settled
+        self._schedule()
+        if (error := await asyncio.shield(settled)) is not None:
+            raise error
+        return row
+
+    async def drained(self) -> None:
+        """Until nothing is queued or under way."""
+        while waiting := [*self._batch, *self._queue]:
+            await asyncio.wait([waiting[-1].settled])
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._batch:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        count = size = 0
+        while count < min(len(self._queue), BATCH_ROWS) and size < BATCH_BYTES:
+            size += len(self._queue[count].row.value)
+            count += 1
+        self._batch, self._queue = self._queue[:count], self._queue[count:]
+        self._write([waiting.row for waiting in self._batch], self._finished)
+
+    def _finished(self, error: StorageError | None) -> None:
+        done, self._batch = self._batch, []
+        if error is None:
+            self._publish(self._ledger.commit([waiting.row for waiting in done]))
+        else:
+            done, self._queue = done + self._queue, []
+            self._ledger.roll_back()
+        for row, settled in done:
+            if self._pending.get(row.key) is settled:
+                del self._pending[row.key]
+            settled.set_result(error)
+        if self._queue:
+            self._schedule()

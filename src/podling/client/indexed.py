@@ -1,0 +1,127 @@
+"""Objects of one resource with the indexes that everybody asks: owner, namespace, node, labels.
+
+Kept incrementally, one small change per event, so that no controller ever scans (DESIGN 6). All buckets are dicts:
+their order is that of arrival and the same in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from podling.api.objects import Object
+
+IndexFunction = Callable[[Object], Iterable[str]]
+Objects = list[Object]
+
+
+class Lister(Protocol):
+    """The reading face of an informer: what was last seen, never a request."""
+
+    @property
+    def revision(self) -> int:
+        """Everything up to this revision has been seen."""
+
+    def by_key(self, key: str) -> Object | None:
+        """By the store's key, e.g. `core/pods/default/x`."""
+
+    def get(self, namespace: str, name: str) -> Object | None: ...
+
+    def list(self, namespace: str = "") -> Objects: ...
+
+    def owned(self, uid: str) -> Objects:
+        """Objects with an ownerReference (controlling or not) to this uid."""
+
+    def on_node(self, node: str) -> Objects:
+        """Pods whose spec.nodeName is `node`; "" for those without one."""
+
+    def selected(self, namespace: str, labels: Mapping[str, str]) -> Objects:
+        """Objects of a namespace that carry all these labels; an empty mapping selects all of them."""
+
+    def indexed(self, index: str, value: str) -> Objects:
+        """By an index of the caller's own."""
+
+
+class Indexed:
+    """The objects and their indexes; a `Lister` without a revision of its own."""
+
+    def __init__(self, indexes: Mapping[str, IndexFunction] | None = None) -> None:
+        self._objects: dict[str, Object] = {}
+        self._names: dict[tuple[str, str], Object] = {}
+        self._own = dict(indexes or {})
+        self._buckets: dict[tuple[str, ...], dict[str, Object]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def put(self, new: Object) -> Object | None:
+        """Store a revision, return the one it replaces."""
+        old = self._objects.get(new.key)
+        if old is not None:
+            self._unlink(old, keep=set(self._terms(new)))
+        self._objects[new.key] = new
+        self._names[new.head.namespace, new.head.name] = new
+        for term in self._terms(new):
+            self._buckets.setdefault(term, {})[new.key] = new
+        return old
+
+    def remove(self, key: str) -> Object | None:
+        old = self._objects.pop(key, None)
+        if old is not None:
+            self._names.pop((old.head.namespace, old.head.name), None)
+            self._unlink(old, keep=set())
+        return old
+
+    def keys(self) -> list[str]:
+        return list(self._objects)
+
+    def by_key(self, key: str) -> Object | None:
+        return self._objects.get(key)
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        return self._names.get((namespace, name))
+
+    def list(self, namespace: str = "") -> Objects:
+        return self._bucket("namespace", namespace) if namespace else [*self._objects.values()]
+
+    def owned(self, uid: str) -> Objects:
+        return self._bucket("owner", uid)
+
+    def on_node(self, node: str) -> Objects:
+        return self._bucket("node", node)
+
+    def selected(self, namespace: str, labels: Mapping[str, str]) -> Objects:
+        if not labels:
+            return self.list(namespace)
+        buckets = [self._buckets.get(("label", namespace, key, value), {}) for key, value in labels.items()]
+        smallest = min(buckets, key=len)
+        return [found for key, found in smallest.items() if all(key in bucket for bucket in buckets)]
+
+    def indexed(self, index: str, value: str) -> Objects:
+        return self._bucket("own", index, value)
+
+    def _bucket(self, *term: str) -> Objects:
+        return [*self._buckets.get(term, {}).values()]
+
+    def _terms(self, of: Object) -> Iterable[tuple[str, ...]]:
+        head = of.head
+        yield ("namespace", head.namespace)
+        for uid in head.owners:
+            yield ("owner", uid)
+        for key, value in head.labels.items():
+            yield ("label", head.namespace, key, value)
+        if "spec.nodeName" in head.fields:
+            yield ("node", head.fields["spec.nodeName"])
+        for name, function in self._own.items():
+            for value in function(of):
+                yield ("own", name, value)
+
+    def _unlink(self, old: Object, keep: set[tuple[str, ...]]) -> None:
+        for term in self._terms(old):
+            if term in keep:
+                continue
+            bucket = self._buckets.get(term)
+            if bucket is not None:
+                bucket.pop(old.key, None)
+                if not bucket:
+                    del self._buckets[term]

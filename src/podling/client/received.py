@@ -1,0 +1,65 @@
+"""Objects made from JSON that came over a socket.
+
+In-process the watch cache hands out its own `Object`s; a component behind a socket builds equal ones from what it
+received: raw without resourceVersion and with metadata in front (so that `served()` can splice it in again), the
+head with what indexes need, the view of the kind where Podling has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from podling.api.objects import Head, Object, key_of
+from podling.client.kinds import UNKNOWN, KindFacts, facts_of
+from podling.client.transport import Resource
+
+_encode = msgspec.json.Encoder().encode
+
+
+def head_of(metadata: Mapping[str, Any], fields: Mapping[str, str]) -> Head:
+    owners = metadata.get("ownerReferences") or ()
+    ordered = sorted(owners, key=lambda owner: not owner.get("controller"))
+    namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+    return Head(
+        namespace=namespace,
+        name=name,
+        uid=metadata.get("uid", ""),
+        labels=metadata.get("labels") or {},
+        fields={**fields, "metadata.name": name, "metadata.namespace": namespace},
+        owners=tuple(owner.get("uid", "") for owner in ordered),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+class Receiver:
+    """Builds the objects of one resource."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._api_version = f"{resource.group}/{resource.version}" if resource.group else resource.version
+        self._facts: dict[str, KindFacts] = {}
+
+    def object(self, raw: msgspec.Raw | bytes, kind: str = "") -> Object:
+        """`raw`: the served JSON of one object; an item of a typed list may lack its kind, which is then `kind`."""
+        value: dict[str, Any] = msgspec.json.decode(raw)
+        kind = value.pop("kind", "") or kind
+        api_version = value.pop("apiVersion", "") or self._api_version
+        metadata = value.pop("metadata", None) or {}
+        revision = int(metadata.pop("resourceVersion", "") or 0)
+        facts = self._facts.get(kind)
+        if facts is None:
+            facts = self._facts[kind] = facts_of(self._resource.group, kind) if kind else UNKNOWN
+        stored = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **value}
+        head = head_of(metadata, facts.fields(stored))
+        key = key_of(self._resource.group, self._resource.plural, head.namespace, head.name)
+        return Object(key, _encode(stored), revision, head, facts.decode)
+
+
+def bookmark(raw: msgspec.Raw | bytes) -> Object:
+    """An object of nothing but a revision."""
+    metadata = msgspec.json.decode(raw).get("metadata") or {}
+    head = Head(namespace="", name="", uid="", labels={}, fields={})
+    return Object("", b'{"metadata":{"name":""}}', int(metadata.get("resourceVersion") or 0), head, UNKNOWN.decode)

@@ -1,0 +1,18 @@
+"""The resources that components of Podling themselves speak about, by name."""
+
+from __future__ import annotations
+
+from podling.client.transport import Resource
+
+CONFIGMAPS = Resource("", "v1", "configmaps")
+ENDPOINTS = Resource("", "v1", "endpoints")
+EVENTS = Resource("", "v1", "events")
+NAMESPACES = Resource("", "v1", "namespaces")
+NODES = Resource("", "v1", "nodes")
+PODS = Resource("", "v1", "pods")
+SECRETS = Resource("", "v1", "secrets")
+SERVICEACCOUNTS = Resource("", "v1", "serviceaccounts")
+SERVICES = Resource("", "v1", "services")
+REPLICASETS = Resource("apps", "v1", "replicasets")
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
+ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices")

@@ -24,6 +24,7 @@ class Supervisor:
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._failure: BaseException | None = None
         self._changed = asyncio.Event()
+        self._finished = False
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start `work`; its failure ends the whole supervisor."""
@@ -33,12 +34,17 @@ class Supervisor:
         return task
 
     async def wait(self) -> None:
-        """Until one task failed (its exception is raised) or all ended."""
-        while self._tasks and self._failure is None:
+        """Until one task failed (its exception is raised), all ended, or `finish` was called."""
+        while self._tasks and self._failure is None and not self._finished:
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
             raise self._failure
+
+    def finish(self) -> None:
+        """Let `wait` return: it is time to leave the block. For signal handlers."""
+        self._finished = True
+        self._changed.set()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,0 +1,97 @@
+"""What server and node process share: arguments, the pipes to their starter, the end on SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from podling.supervise import Supervisor
+
+from .launch import Reporter
+from .paths import ClusterPaths
+from .spec import ClusterSpec, SpecError, load
+
+SWITCH_INTERVAL = 0.0005
+"""A thread of C code that comes back waits this long for the interpreter at most (DESIGN 8)."""
+QUIET_COLLECTIONS = (50_000, 50, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process of a cluster."""
+
+    paths: ClusterPaths
+    spec: ClusterSpec
+    reporter: Reporter
+
+
+def parse(program: str) -> tuple[ClusterPaths, Reporter]:
+    parser = argparse.ArgumentParser(prog=program)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--go-fd", type=int, default=-1)
+    parser.add_argument("--report-fd", type=int, default=-1)
+    given = parser.parse_args()
+    return ClusterPaths(given.root, given.name), Reporter(given.go_fd, given.report_fd)
+
+
+def run(program: str, prepare: Callable[[Child], None], body: Callable[[Child, Supervisor], Awaitable[None]]) -> int:
+    """`prepare` runs before there is a loop or a thread; `body` starts components and returns when all are up."""
+    paths, reporter = parse(program)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if not reporter.wait_for_go():
+        return 1
+    try:
+        spec = load(paths)
+        if spec is None:
+            raise SpecError(f"{paths.spec} is missing")
+        child = Child(paths, spec, reporter)
+        prepare(child)
+        _loop()(_live(child, body))
+    except Exception as error:
+        # The last resort of the process: whoever started it learns why, and the log has the whole story.
+        logging.exception("%s failed", program)
+        reporter.error(explain(error))
+        return 1
+    return 0
+
+
+def explain(error: BaseException) -> str:
+    """One line for a user."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+    return str(error) or type(error).__name__
+
+
+def _loop() -> Callable[[Awaitable[None]], None]:
+    try:
+        import uvloop
+    except ImportError:
+        return lambda main: asyncio.run(main)  # type: ignore[arg-type]
+    return lambda main: uvloop.run(main)  # type: ignore[arg-type]
+
+
+async def _live(child: Child, body: Callable[[Child, Supervisor], Awaitable[None]]) -> None:
+    loop = asyncio.get_running_loop()
+    async with Supervisor() as tasks:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, tasks.finish)
+        await body(child, tasks)
+        _settle()
+        child.reporter.ready()
+        await tasks.wait()
+
+
+def _settle() -> None:
+    """What is loaded now stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*QUIET_COLLECTIONS)

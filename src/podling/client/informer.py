@@ -71,7 +71,11 @@ class Informer:
 
     async def wait_revision(self, revision: int) -> None:
         """Until everything up to `revision` has been seen."""
-        while self._revision < revision:
+        await self.wait_until(lambda: self._revision >= revision)
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Until `condition` holds; it is asked again after each batch."""
+        while not condition():
             self._moved.clear()
             await self._moved.wait()
 
@@ -172,6 +176,9 @@ class Informers:
             informer = self._informers[resource] = Informer(self._transport, resource, self._env)
             self._start(informer)
         return informer
+
+    def __contains__(self, resource: Resource) -> bool:
+        return resource in self._informers
 
     async def run(self) -> None:
         """Until cancelled; every informer that was or will be asked for runs."""

@@ -1,0 +1,28 @@
+"""The `View` of a running control plane: informers as listers, the clock, the settings."""
+
+from __future__ import annotations
+
+from podling.api.errors import ApiError
+from podling.client.indexed import Lister
+from podling.client.informer import Informers
+from podling.client.transport import Resource
+from podling.env import Env
+from podling.reconcile.view import Served, Settings
+
+
+class LiveView:
+    """One per key and run; `now` stands still."""
+
+    def __init__(
+        self,
+        informers: Informers,
+        env: Env,
+        settings: Settings,
+        served: tuple[Served, ...],
+        failure: ApiError | None = None,
+    ) -> None:
+        self._informers = informers
+        self.now, self.settings, self.served, self.failure = env.now(), settings, served, failure
+
+    def of(self, resource: Resource) -> Lister:
+        return self._informers.of(resource)

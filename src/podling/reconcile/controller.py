@@ -1,0 +1,44 @@
+"""What a controller is: a name, what it looks at, and one pure function.
+
+Each file of `controllers/` holds one constant `CONTROLLER`; the manager finds it by scanning the folder. The key of
+a piece of work is the store's key of the object it is about, e.g. `apps/replicasets/default/web`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from podling.api.objects import Object
+from podling.client.transport import Resource
+from podling.reconcile.action import Plan
+from podling.reconcile.view import View
+
+Keys = Callable[[Object, View], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Changes of another resource that concern the controller: `keys` is asked for the old and the new object."""
+
+    resource: Resource
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """`component` is the source of its events, as users know it (`replicaset-controller`)."""
+
+    name: str
+    component: str
+    reconcile: Callable[[Object, View], Plan]
+    resource: Resource | None = None
+    """What its keys are; None: objects of every served resource (then `related` names further keys of a change)."""
+    watches: tuple[Watch, ...] = ()
+    reads: tuple[Resource, ...] = ()
+    """Looked at without being woken by it."""
+    vanished: Callable[[str, View], Plan] | None = None
+    """What to do about a key whose object is gone."""
+    related: Keys | None = None
+    everything: bool = False
+    """It reads every served resource."""

@@ -1,0 +1,93 @@
+"""What a controller sees: the world as the informers know it, and nothing that could change while it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from podling.api.errors import ApiError
+from podling.api.objects import Object
+from podling.client.indexed import Indexed, Lister
+from podling.client.received import Receiver
+from podling.client.transport import Resource
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The knobs of the built-in controllers; times in seconds."""
+
+    root_ca: str = ""
+    """PEM of the certificate authority, for the ConfigMap kube-root-ca.crt of every namespace."""
+    node_grace: float = 50.0
+    """A node whose Lease is older than this is unknown."""
+    terminated_pod_limit: int = 12500
+    started: float = 0.0
+    """When this control plane began to look (wall clock): a Lease cannot have been renewed while nobody served it."""
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A resource as discovery knows it."""
+
+    resource: Resource
+    kind: str
+    namespaced: bool
+    verbs: tuple[str, ...] = ()
+
+
+class View(Protocol):
+    """Handed to `reconcile`. Everything in it is shared and frozen."""
+
+    @property
+    def now(self) -> float:
+        """Wall clock, seconds."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def failure(self) -> ApiError | None:
+        """What ended the last plan for this key; None after one that succeeded."""
+
+    @property
+    def served(self) -> tuple[Served, ...]:
+        """Every resource that can be listed, watched and deleted, in the order of discovery; preferred versions."""
+
+    def of(self, resource: Resource) -> Lister: ...
+
+
+class Snapshot:
+    """A `View` made of given objects: for tests of decisions and for thinking ahead."""
+
+    def __init__(
+        self,
+        objects: Iterable[tuple[Resource, Mapping[str, Any]]] = (),
+        *,
+        now: float = 0.0,
+        settings: Settings | None = None,
+        failure: ApiError | None = None,
+        served: tuple[Served, ...] = (),
+    ) -> None:
+        self.now, self.failure, self.served = now, failure, served
+        self.settings = settings or Settings()
+        self._listers: dict[Resource, _Seen] = {}
+        for resource, value in objects:
+            self.put(resource, value)
+
+    def of(self, resource: Resource) -> Lister:
+        return self._of(resource)
+
+    def put(self, resource: Resource, value: Mapping[str, Any]) -> Object:
+        """Add one object, given as its served JSON."""
+        made = Receiver(resource).object(msgspec.json.encode(value))
+        self._of(resource).put(made)
+        return made
+
+    def _of(self, resource: Resource) -> _Seen:
+        return self._listers.setdefault(resource, _Seen())
+
+
+class _Seen(Indexed):
+    @property
+    def revision(self) -> int:
+        return max((found.revision for found in self.list()), default=0)

@@ -1,0 +1,86 @@
+"""projected: several sources in one folder, the service account token among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.core.volume import ServiceAccountTokenProjection, Volume
+from podling.kubelet.volumes import configmap, downwardapi, secret
+from podling.kubelet.volumes.atomic import File
+from podling.kubelet.volumes.keys import DEFAULT_MODE
+from podling.kubelet.volumes.types import (
+    MountContext,
+    Mounted,
+    MountFailure,
+    References,
+    Token,
+    VolumeType,
+    total,
+)
+
+DEFAULT_EXPIRATION = 3600
+
+
+class _ProjectedVolume:
+    source = "projected"
+    folder = "kubernetes.io~projected"
+
+    def references(self, volume: Volume) -> References:
+        assert volume.projected is not None
+        return total(
+            References(
+                (part.config_map.name,) if part.config_map is not None else (),
+                (part.secret.name,) if part.secret is not None else (),
+            )
+            for part in volume.projected.sources
+        )
+
+    async def mount(self, volume: Volume, context: MountContext) -> Mounted:
+        wanted = volume.projected
+        assert wanted is not None
+        mode, user = wanted.default_mode, wanted.default_user
+        files: dict[str, File] = {}
+        refresh: list[float] = []
+        for part in wanted.sources:
+            if part.config_map is not None:
+                named = part.config_map
+                files |= configmap.payload(named.name, named.items, bool(named.optional), context.sources, mode, user)
+            elif part.secret is not None:
+                hidden = part.secret
+                files |= secret.payload(hidden.name, hidden.items, bool(hidden.optional), context.sources, mode, user)
+            elif part.downward_api is not None:
+                files |= downwardapi.payload(part.downward_api.items, context, mode, user)
+            elif part.service_account_token is not None:
+                asked = part.service_account_token
+                token = await context.token(asked.audience, asked.expiration_seconds or DEFAULT_EXPIRATION)
+                files[asked.path] = _token_file(token, asked, context, mode)
+                refresh.append(token.refresh_at)
+            elif part.cluster_trust_bundle is not None and not part.cluster_trust_bundle.optional:
+                raise MountFailure("ClusterTrustBundle projection is not supported by this node")
+        return Mounted(context.folder, files, min(refresh) if refresh else None)
+
+    def unmount(self, path: Path) -> None:
+        return
+
+
+def _token_file(token: Token, asked: ServiceAccountTokenProjection, context: MountContext, mode: int | None) -> File:
+    """Readable for the Pod's group or only user where these are known, as upstream decides it."""
+    content = token.text.encode()
+    if context.group is not None:
+        return File(content, 0o600, asked.user)
+    user = asked.user if asked.user is not None else _only_user(context.pod)
+    return File(content, DEFAULT_MODE if mode is None else mode) if user is None else File(content, 0o600, user)
+
+
+def _only_user(pod: Pod) -> int | None:
+    """The user all containers run as, if that is one."""
+    whole = pod.spec.security_context.run_as_user if pod.spec.security_context is not None else None
+    users = set()
+    for container in pod.spec.init_containers + pod.spec.containers:
+        own = container.security_context.run_as_user if container.security_context is not None else None
+        users.add(whole if own is None else own)
+    return users.pop() if len(users) == 1 else None
+
+
+VOLUME: VolumeType = _ProjectedVolume()

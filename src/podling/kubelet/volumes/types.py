@@ -1,0 +1,103 @@
+"""What a volume type is: the shape every file of this folder fills, and what it is given.
+
+A file declares a constant `VOLUME`; `registry.py` finds it. A type either makes a folder of its own (emptyDir,
+hostPath) or a payload of files that is written atomically and again whenever something it refers to changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.core.volume import Volume
+from podling.kubelet.downward import NodeFacts
+from podling.kubelet.environment import Sources
+from podling.kubelet.volumes.atomic import File
+
+
+class MountFailure(Exception):
+    """A volume cannot be mounted; the text is what follows `MountVolume.SetUp failed for volume "x" : `."""
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A bound service account token; times in wall-clock seconds."""
+
+    text: str
+    issued_at: float
+    expires_at: float
+
+    @property
+    def refresh_at(self) -> float:
+        """Upstream renews at 80 % of the life time, or after a day."""
+        return self.issued_at + min(0.8 * (self.expires_at - self.issued_at), 86_400.0)
+
+
+TokenSource = Callable[[str, int], Awaitable[Token]]
+"""(audience, seconds) → a token of the Pod's service account; may answer from memory while it is fresh."""
+
+
+class MountContext(msgspec.Struct, frozen=True):
+    """What a volume may need to be mounted."""
+
+    pod: Pod
+    folder: Path
+    """Where this volume lives."""
+    pod_ip: str
+    sources: Sources
+    node: NodeFacts
+    token: TokenSource
+
+    @property
+    def group(self) -> int | None:
+        """fsGroup of the Pod."""
+        security = self.pod.spec.security_context
+        return security.fs_group if security is not None else None
+
+
+class Mounted(msgspec.Struct, frozen=True):
+    """A volume that is there: its path, what to write into it, when to come back even if nothing changes."""
+
+    path: Path
+    payload: dict[str, File] | None = None
+    refresh_at: float | None = None
+
+
+class References(msgspec.Struct, frozen=True):
+    """Names of ConfigMaps and Secrets a volume reads."""
+
+    config_maps: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    def __add__(self, other: References) -> References:
+        return References(self.config_maps + other.config_maps, self.secrets + other.secrets)
+
+
+def total(parts: Iterable[References]) -> References:
+    out = References()
+    for part in parts:
+        out += part
+    return out
+
+
+class VolumeType(Protocol):
+    """One kind of volume."""
+
+    @property
+    def source(self) -> str:
+        """The field of the Volume view that chooses this type, e.g. `config_map`."""
+
+    @property
+    def folder(self) -> str:
+        """The folder's name as upstream has it, e.g. `kubernetes.io~configmap`."""
+
+    def references(self, volume: Volume) -> References: ...
+
+    async def mount(self, volume: Volume, context: MountContext) -> Mounted:
+        """Raises MountFailure or OSError. Called again for every change; must be idempotent."""
+
+    def unmount(self, path: Path) -> None:
+        """Undo what removing the folder does not undo."""

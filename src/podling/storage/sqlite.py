@@ -150,7 +150,7 @@ class SqliteStorage:
                 async with asyncio.timeout(LIMIT_EVERY):
                     await self._broken.wait()
             except TimeoutError:
-                await self._limit_history()
+                await self.limit_history()
         assert self._refusal is not None
         raise self._refusal
 
@@ -165,9 +165,15 @@ class SqliteStorage:
             if self._reading is not None:
                 await self._reader.call(self._reading.close)
             await self._reader.stop()
-        await self._writer.call(self._file.close)
-        await self._writer.stop()
-        os.close(lock)
+        try:
+            await self._writer.call(self._file.close)
+        except apsw.Error:
+            # The last checkpoint failed: the log beside the file still holds everything.
+            if not isinstance(self._refusal, StorageBroken):
+                raise
+        finally:
+            await self._writer.stop()
+            os.close(lock)
 
     # Writing.
 
@@ -243,7 +249,8 @@ class SqliteStorage:
         last = self.revision
         return await self._read(lambda file: file.since(since, last, limit))
 
-    async def _limit_history(self) -> None:
+    async def limit_history(self) -> None:
+        """Compact what is older than `history_seconds`, then half of the rest until `history_bytes` hold it."""
         before = self._env.now() - self._options.history_seconds
         await self.compact(max(self._mark, await self._call(lambda: self._file.revision_before(before))))
         while self._log_bytes - self._live_bytes > self._options.history_bytes and self._mark < self.revision:

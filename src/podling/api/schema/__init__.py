@@ -10,17 +10,40 @@ which it was. What others call::
     type.fields["spec"].type.fields                     # Field: name, type, number, list_type, patch_merge_key …
 
     parse(body) -> Parsed                               # JSON bytes; raises NotJson with Go's words
-    decode(body, type, kind, version, mode) -> Decoded  # parse + check; raises errors.BadRequest as upstream words it
-    check(obj, type, mode) -> Decoded                   # of an object already parsed; in place; raises FieldTypeError
-    decode_protobuf(body, schemas) -> (apiVersion, kind, obj)   # application/vnd.kubernetes.protobuf; is_protobuf(body)
+    decode(body, type, kind=, version=, mode=) -> Decoded   # parse + check; raises BadRequest as upstream words it
+    check(obj, type, mode) -> Decoded                   # of an object already parsed; in place; FieldTypeError
+    decode_protobuf(body, schemas) -> (apiVersion, kind, obj)   # application/vnd.kubernetes.protobuf
     apply_defaults(obj, type)                           # in place, the defaults that are declared in the table
     marker_causes(obj, type) -> list[Cause]             # declared enums, required, bounds
 
 `mode` is the query parameter fieldValidation: "Strict", "Warn" or "Ignore".
 """
 
+from podling.api.schema.check import Decoded, FieldTypeError
+from podling.api.schema.decode import Mode, cannot_handle, check, decode, said, strict_error, unrecognized
+from podling.api.schema.gojson import NotJson, Parsed, parse
 from podling.api.schema.schemas import Schemas, group_of, load, package_of
 from podling.api.schema.table import ResourceRow
 from podling.api.schema.types import Field, Type
 
-__all__ = ["Field", "ResourceRow", "Schemas", "Type", "group_of", "load", "package_of"]
+__all__ = [
+    "Decoded",
+    "Field",
+    "FieldTypeError",
+    "Mode",
+    "NotJson",
+    "Parsed",
+    "ResourceRow",
+    "Schemas",
+    "Type",
+    "cannot_handle",
+    "check",
+    "decode",
+    "group_of",
+    "load",
+    "package_of",
+    "parse",
+    "said",
+    "strict_error",
+    "unrecognized",
+]

@@ -35,6 +35,10 @@ Shape = Literal[
     "schemaorarray",
     "schemaorstrings",
 ]
+Path = tuple[Any, ...]
+"""A chain (outer path, name | index, Go struct of the field or ""); () at the top."""
+Check = Callable[[Any, Path, list[Path]], Any]
+"""(value, its path, paths of unknown fields found so far) → the value to keep. Raises FieldTypeError."""
 Rule = str
 """A declarative rule of a field: `required`, `maxItems=32`, `format=k8s-short-name`, `immutable` …"""
 
@@ -116,11 +120,18 @@ class Type:
         return out
 
     @cached_property
-    def check(self) -> Any:
-        """The compiled check of a value of this type (see `check.py`)."""
+    def check(self) -> Check:
+        """The compiled check of a value of any class against this type (see `check.py`)."""
         from podling.api.schema.check import compile_check
 
         return compile_check(self)
+
+    @cached_property
+    def check_object(self) -> Check:
+        """The compiled check of a dict against this struct, shared by all fields of the type."""
+        from podling.api.schema.check import compile_struct
+
+        return compile_struct(self)
 
     def at(self, path: str) -> Type | None:
         """The type below a dotted path (`spec.containers.name`; elements of lists and maps need no name)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 
@@ -24,7 +25,7 @@ def validate(meta: Meta, namespaced: bool, name_rule: Callable[[str], list[str]]
     """Everything wrong with the metadata of a new object."""
     found: list[Cause] = []
     if prefix := meta.get("generateName", ""):
-        found += rules.all_invalid(f"{_PATH}.generateName", prefix, name_rule(_without_trailing_dash(prefix)))
+        found += rules.all_invalid(f"{_PATH}.generateName", prefix, name_rule(names.generated(prefix)))
     if name := meta.get("name", ""):
         found += rules.all_invalid(f"{_PATH}.name", name, name_rule(name))
     else:
@@ -47,18 +48,13 @@ def validate_update(new: Meta, old: Meta) -> list[Cause]:
     return found + _content(new)
 
 
-def _without_trailing_dash(prefix: str) -> str:
-    """`web-` is a good beginning of a name though a bad name."""
-    return f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
-
-
 def _namespace(namespace: str, namespaced: bool) -> list[Cause]:
     path = f"{_PATH}.namespace"
     if not namespaced:
         return [causes.forbidden(path, "not allowed on this type")] if namespace else []
     if not namespace:
         return [causes.required(path)]
-    return rules.all_invalid(path, namespace, rules.dns1123_label(namespace))
+    return rules.all_invalid(path, namespace, names.dns_label(namespace))
 
 
 def _content(meta: Meta) -> list[Cause]:
@@ -72,7 +68,7 @@ def check_annotations(path: str, values: dict[str, str]) -> list[Cause]:
     """Keys like label keys, in any case; all together at most 256 KiB."""
     found: list[Cause] = []
     for key in values:
-        found += rules.all_invalid(path, key, rules.qualified_name(key.lower()))
+        found += rules.all_invalid(path, key, names.qualified_name(key.lower()))
     if sum(len(key.encode()) + len(value.encode()) for key, value in values.items()) > ANNOTATIONS_LIMIT:
         found.append(causes.too_long(path, ANNOTATIONS_LIMIT))
     return found
@@ -111,7 +107,7 @@ def _owner(path: str, reference: dict[str, Any]) -> list[Cause]:
 
 def _finalizers(finalizers: list[str]) -> list[Cause]:
     path = f"{_PATH}.finalizers"
-    found = [cause for name in finalizers for cause in rules.all_invalid(path, name, rules.qualified_name(name))]
+    found = [cause for name in finalizers for cause in rules.all_invalid(path, name, names.qualified_name(name))]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         found.append(causes.invalid(path, finalizers, detail))

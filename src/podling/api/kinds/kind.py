@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 import podling.api.kinds as kinds
+from podling.api import names
 from podling.api.errors import Cause
-from podling.api.kinds import rules
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View
 
@@ -92,6 +92,14 @@ def _valid_update(new: Json, old: Json) -> list[Cause]:
     return []
 
 
+def _created(obj: Json, now: float) -> str:
+    return str(obj["metadata"].get("creationTimestamp", ""))
+
+
+NAME = Column("Name", lambda obj, _: obj["metadata"].get("name", ""), format="name", description="Name of the object.")
+CREATED_AT = Column("Created At", _created, "date", description="When the object was created.")
+
+
 def _no_fields(obj: Json) -> dict[str, str]:
     return {}
 
@@ -140,10 +148,10 @@ class Kind:
     """Findings about the change (new, old) only; `validate` runs too."""
     validate_status: Callable[[Json, Json], list[Cause]] = _valid_update
     """Findings about an update of the status subresource (new, old)."""
-    name_rule: Callable[[str], list[str]] = rules.dns1123_subdomain
+    name_rule: Callable[[str], list[str]] = names.dns_subdomain
     """What is wrong with a metadata.name, as texts."""
     strategy: Strategy = Strategy()
-    columns: tuple[Column, ...] = ()
+    columns: tuple[Column, ...] = (NAME, CREATED_AT)
     fields: Callable[[Json], dict[str, str]] = _no_fields
     """Values of the selectable fields by path, besides metadata.name and metadata.namespace."""
     field_names: frozenset[str] = frozenset()
@@ -191,8 +199,8 @@ class Kind:
         strategy = self.strategy
         if strategy.status:
             _restore(new, old, "status")
-        strategy.on_update(new, old)
         _restore(new["metadata"], old["metadata"], "generation")
+        strategy.on_update(new, old)
         if strategy.generation and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 

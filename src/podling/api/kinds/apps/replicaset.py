@@ -1,8 +1,15 @@
-"""ReplicaSet."""
+"""ReplicaSet.
+
+Keeps a number of equal Pods alive. Deployments make them; books made them by hand.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.cells import AGE, NAME, column, number, template_columns
+from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.podspec import PodTemplateSpec
+from podling.api.kinds.kind import Json, Kind, Scale, Strategy
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
 from podling.api.kinds.view import View
 
@@ -38,3 +45,36 @@ class ReplicaSet(View, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
+
+
+def defaults(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    poddefaults.template(spec.setdefault("template", {}))
+
+
+def fields(obj: Json) -> dict[str, str]:
+    return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
+
+
+KIND = Kind(
+    "apps",
+    "v1",
+    "ReplicaSet",
+    ReplicaSet,
+    defaults=defaults,
+    strategy=Strategy(status=True, generation=True),
+    columns=(
+        NAME,
+        column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),
+        column("Current", number("status.replicas"), "integer", description="Pods it has."),
+        column("Ready", number("status.readyReplicas"), "integer", description="Pods that are ready."),
+        AGE,
+        *template_columns(),
+    ),
+    fields=fields,
+    field_names=frozenset(("status.replicas",)),
+    conversions=(same_shape("v1beta2", defaults),),
+    scale=Scale(),
+    needs_controller=True,
+)

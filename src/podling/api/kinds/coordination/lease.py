@@ -1,7 +1,12 @@
-"""Lease."""
+"""Lease.
+
+A lock that has to be renewed: leader election, and the heartbeat of a node.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.cells import AGE, NAME, column, value
+from podling.api.kinds.kind import Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View
 
@@ -21,3 +26,13 @@ class Lease(View, frozen=True):
     api_version: str = ""
     metadata: ObjectMeta = ObjectMeta()
     spec: LeaseSpec = LeaseSpec()
+
+
+KIND = Kind(
+    "coordination.k8s.io",
+    "v1",
+    "Lease",
+    Lease,
+    strategy=Strategy(create_on_update=True, unconditional_update=False),
+    columns=(NAME, column("Holder", value("spec.holderIdentity"), description="Who holds it."), AGE),
+)

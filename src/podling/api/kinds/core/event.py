@@ -1,8 +1,14 @@
-"""Event."""
+"""Event.
+
+What happened to an object, kept for an hour. One object, two APIs: `events.k8s.io/v1` tells the same under other
+names, so it is a conversion of this kind.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.cells import at, column, since, value
 from podling.api.kinds.core.references import ObjectReference
+from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View
 
@@ -35,3 +41,94 @@ class Event(View, frozen=True):
     related: ObjectReference | None = None
     reporting_component: str = ""
     reporting_instance: str = ""
+
+
+# Names in events.k8s.io/v1 and what they are called here.
+_RENAMED = {
+    "regarding": "involvedObject",
+    "note": "message",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
+_NAMES_BACK = {ours: theirs for theirs, ours in _RENAMED.items()}
+_OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+
+
+def to_hub(obj: Json) -> Json:
+    return {_RENAMED.get(name, name): value for name, value in obj.items()} | {"apiVersion": "v1"}
+
+
+def from_hub(obj: Json) -> Json:
+    return {_NAMES_BACK.get(name, name): value for name, value in obj.items()} | {"apiVersion": "events.k8s.io/v1"}
+
+
+def no_defaults(obj: Json) -> None:
+    """Events have none."""
+
+
+def fields(obj: Json) -> dict[str, str]:
+    about = obj.get("involvedObject") or {}
+    out = {f"involvedObject.{name}": about.get(name, "") for name in _OBJECT_FIELDS}
+    component = obj.get("reportingComponent", "")
+    return out | {
+        "reason": obj.get("reason", ""),
+        "reportingComponent": component,
+        "source": at(obj, "source.component") or component,
+        "type": obj.get("type", ""),
+    }
+
+
+def first_seen(obj: Json, now: float) -> str:
+    return since(obj.get("firstTimestamp") or obj.get("eventTime"), now)
+
+
+def last_seen(obj: Json, now: float) -> str:
+    if observed := at(obj, "series.lastObservedTime"):
+        return since(observed, now)
+    return since(obj["lastTimestamp"], now) if obj.get("lastTimestamp") else first_seen(obj, now)
+
+
+def about(obj: Json, now: float) -> str:
+    """`pod/web-1`."""
+    found = obj.get("involvedObject") or {}
+    kind = str(found.get("kind", "")).lower()
+    return f"{kind}/{found['name']}" if found.get("name") else kind
+
+
+def source(obj: Json, now: float) -> str:
+    who = at(obj, "source.component") or obj.get("reportingComponent", "")
+    where = at(obj, "source.host") or obj.get("reportingInstance", "")
+    return f"{who}, {where}" if where else who
+
+
+def count(obj: Json, now: float) -> int:
+    return int(at(obj, "series.count") or obj.get("count") or 1)
+
+
+KIND = Kind(
+    "",
+    "v1",
+    "Event",
+    Event,
+    strategy=Strategy(create_on_update=True),
+    columns=(
+        column("Last Seen", last_seen, description="Time since it was last seen."),
+        column("Type", value("type"), description="Normal or Warning."),
+        column("Reason", value("reason"), description="Why, in one word."),
+        column("Object", about, description="What it is about."),
+        column("Subobject", value("involvedObject.fieldPath"), wide=True, description="The part it is about."),
+        column("Source", source, wide=True, description="Who says so."),
+        column("Message", lambda obj, _: str(obj.get("message", "")).strip(), description="What happened."),
+        column("First Seen", first_seen, wide=True, description="Time since it was first seen."),
+        column("Count", count, wide=True, description="How often it was seen."),
+        column("Name", value("metadata.name"), wide=True, description="Name of the event."),
+    ),
+    fields=fields,
+    field_names=frozenset(
+        [*(f"involvedObject.{name}" for name in _OBJECT_FIELDS), "reason", "reportingComponent", "source", "type"]
+    ),
+    conversions=(Conversion("events.k8s.io", "v1", no_defaults, to_hub, from_hub),),
+)

@@ -1,7 +1,13 @@
-"""Node."""
+"""Node.
+
+A machine that runs Pods, registered by its kubelet, which may say everything at once: a Node may be created with its
+status.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, joined, value
+from podling.api.kinds.kind import Cell, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View, field
 
@@ -103,3 +109,73 @@ class Node(View, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+
+
+ROLE_PREFIX = "node-role.kubernetes.io/"
+ROLE_LABEL = "kubernetes.io/role"
+
+
+def defaults(obj: Json) -> None:
+    status = obj.get("status") or {}
+    if status.get("capacity") and "allocatable" not in status:
+        status["allocatable"] = dict(status["capacity"])
+
+
+def fields(obj: Json) -> dict[str, str]:
+    return {"spec.unschedulable": "true" if (obj.get("spec") or {}).get("unschedulable") else "false"}
+
+
+def status(obj: Json, now: float) -> str:
+    """`Ready`, `NotReady` or `Unknown`, and `SchedulingDisabled` of a cordoned node."""
+    ready = [c.get("status") for c in at(obj, "status.conditions") or () if c.get("type") == "Ready"]
+    shown = [("Ready" if ready[-1] == "True" else "NotReady") if ready else "Unknown"]
+    if at(obj, "spec.unschedulable"):
+        shown.append("SchedulingDisabled")
+    return ",".join(shown)
+
+
+def roles(obj: Json, now: float) -> str:
+    found = set()
+    for key, text in (at(obj, "metadata.labels") or {}).items():
+        if key.startswith(ROLE_PREFIX) and len(key) > len(ROLE_PREFIX):
+            found.add(key.removeprefix(ROLE_PREFIX))
+        elif key == ROLE_LABEL and text:
+            found.add(text)
+    return joined(sorted(found))
+
+
+def address(kind: str) -> Cell:
+    def cell(obj: Json, now: float) -> str:
+        found = (a.get("address", "") for a in at(obj, "status.addresses") or () if a.get("type") == kind)
+        return next(found, NONE)
+
+    return cell
+
+
+KIND = Kind(
+    "",
+    "v1",
+    "Node",
+    Node,
+    defaults=defaults,
+    strategy=Strategy(status=True, status_on_create=True),
+    columns=(
+        NAME,
+        column("Status", status, description="Whether the node takes Pods."),
+        column("Roles", roles, description="Its roles, from labels."),
+        AGE,
+        column("Version", value("status.nodeInfo.kubeletVersion"), description="Version of its kubelet."),
+        column("Internal-IP", address("InternalIP"), wide=True, description="Address inside the cluster."),
+        column("External-IP", address("ExternalIP"), wide=True, description="Address from outside."),
+        column("OS-Image", value("status.nodeInfo.osImage", UNKNOWN), wide=True, description="Operating system."),
+        column("Kernel-Version", value("status.nodeInfo.kernelVersion", UNKNOWN), wide=True, description="Kernel."),
+        column(
+            "Container-Runtime",
+            value("status.nodeInfo.containerRuntimeVersion", UNKNOWN),
+            wide=True,
+            description="Container runtime and its version.",
+        ),
+    ),
+    fields=fields,
+    field_names=frozenset(("spec.unschedulable",)),
+)

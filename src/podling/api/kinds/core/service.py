@@ -1,7 +1,14 @@
-"""Service."""
+"""Service.
+
+One address and name for the Pods a selector finds. Addresses and node ports are given by the API server's allocators;
+what is filled in here depends on the Service alone.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, joined, labels_text, value
+from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import Condition, ObjectMeta
 from podling.api.kinds.view import View, field
 
@@ -74,3 +81,84 @@ class Service(View, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
+
+
+AFFINITY_SECONDS = 10800
+
+
+def defaults(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    fill(spec, "sessionAffinity", "None")
+    fill(spec, "type", "ClusterIP")
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP" and at(spec, "sessionAffinityConfig.clientIP.timeoutSeconds") is None:
+        spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}
+    for port in spec.get("ports") or ():
+        fill(port, "protocol", "TCP")
+        fill(port, "targetPort", port.get("port", 0))
+    outside = spec["type"] in ("NodePort", "LoadBalancer")
+    if outside or (spec["type"] == "ClusterIP" and spec.get("externalIPs")):
+        fill(spec, "externalTrafficPolicy", "Cluster")
+    if outside or spec["type"] == "ClusterIP":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+        for ingress in at(obj, "status.loadBalancer.ingress") or ():
+            if ingress.get("ip"):
+                ingress.setdefault("ipMode", "VIP")
+
+
+def fields(obj: Json) -> dict[str, str]:
+    spec = obj.get("spec") or {}
+    return {"spec.clusterIP": spec.get("clusterIP", ""), "spec.type": spec.get("type", "")}
+
+
+def cluster_ip(obj: Json, now: float) -> str:
+    addresses = at(obj, "spec.clusterIPs") or [at(obj, "spec.clusterIP")]
+    return addresses[0] or NONE
+
+
+def external_ip(obj: Json, now: float) -> str:
+    spec = obj.get("spec") or {}
+    addresses = spec.get("externalIPs") or []
+    match spec.get("type"):
+        case "ClusterIP" | "NodePort":
+            return joined(addresses)
+        case "LoadBalancer":
+            ingress = at(obj, "status.loadBalancer.ingress") or ()
+            found = sorted({entry.get("ip") or entry.get("hostname", "") for entry in ingress})
+            return joined([*found, *addresses], "<pending>")
+        case "ExternalName":
+            return str(spec.get("externalName", ""))
+    return UNKNOWN
+
+
+def ports(obj: Json, now: float) -> str:
+    """`80/TCP`, or `8080:31234/TCP` with a node port."""
+    shown = []
+    for port in at(obj, "spec.ports") or ():
+        node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
+        shown.append(f"{port.get('port', 0)}{node_port}/{port.get('protocol', 'TCP')}")
+    return joined(shown)
+
+
+KIND = Kind(
+    "",
+    "v1",
+    "Service",
+    Service,
+    defaults=defaults,
+    strategy=Strategy(status=True, create_on_update=True, returns_deleted=True),
+    columns=(
+        NAME,
+        column("Type", value("spec.type"), description="How the Service is exposed."),
+        column("Cluster-IP", cluster_ip, description="Its address inside the cluster."),
+        column("External-IP", external_ip, description="Addresses outside of the cluster."),
+        column("Port(s)", ports, description="Ports, node ports and protocols."),
+        AGE,
+        column("Selector", lambda obj, _: labels_text(at(obj, "spec.selector")), wide=True, description="Its Pods."),
+    ),
+    fields=fields,
+    field_names=frozenset(("spec.clusterIP", "spec.type")),
+)

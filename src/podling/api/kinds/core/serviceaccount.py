@@ -1,8 +1,13 @@
-"""ServiceAccount."""
+"""ServiceAccount.
+
+An identity for processes in Pods. Its tokens are asked for by TokenRequest; the Secrets it may name are history.
+"""
 
 from __future__ import annotations
 
+from podling.api.kinds.cells import AGE, NAME
 from podling.api.kinds.core.references import LocalObjectReference, ObjectReference
+from podling.api.kinds.kind import Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View
 
@@ -14,3 +19,13 @@ class ServiceAccount(View, frozen=True):
     secrets: tuple[ObjectReference, ...] = ()
     image_pull_secrets: tuple[LocalObjectReference, ...] = ()
     automount_service_account_token: bool | None = None
+
+
+KIND = Kind(
+    "",
+    "v1",
+    "ServiceAccount",
+    ServiceAccount,
+    strategy=Strategy(unconditional_update=False, returns_deleted=True),
+    columns=(NAME, AGE),
+)

@@ -1,0 +1,51 @@
+"""ControllerRevision.
+
+A snapshot of a template, kept by StatefulSets and DaemonSets to roll back to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.cells import AGE, NAME, NONE, column, number
+from podling.api.kinds.kind import Json, Kind
+from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.view import View
+
+
+class ControllerRevision(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    data: Any = None
+    revision: int = 0
+
+
+def no_defaults(obj: Json) -> None:
+    """It has none."""
+
+
+def controller(obj: Json, now: float) -> str:
+    """`statefulset.apps/web`."""
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            group = owner.get("apiVersion", "").rpartition("/")[0]
+            kind = f"{owner['kind']}.{group}" if group else owner["kind"]
+            return f"{kind.lower()}/{owner['name']}"
+    return NONE
+
+
+KIND = Kind(
+    "apps",
+    "v1",
+    "ControllerRevision",
+    ControllerRevision,
+    columns=(
+        NAME,
+        column("Controller", controller, description="What keeps it."),
+        column("Revision", number("revision"), description="Its number in the history."),
+        AGE,
+    ),
+    conversions=(same_shape("v1beta2", no_defaults),),
+)

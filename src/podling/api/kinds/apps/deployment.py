@@ -1,0 +1,106 @@
+"""Deployment.
+
+Rolls a ReplicaSet out in place of its predecessor.
+"""
+
+from __future__ import annotations
+
+from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.cells import AGE, NAME, at, column, number, template_columns
+from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.core.podspec import PodTemplateSpec
+from podling.api.kinds.kind import Json, Kind, Scale, Strategy
+from podling.api.kinds.meta import LabelSelector, ObjectMeta
+from podling.api.kinds.view import View
+
+
+class RollingUpdateDeployment(View, frozen=True):
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+
+
+class DeploymentStrategy(View, frozen=True):
+    type: str = ""
+    rolling_update: RollingUpdateDeployment | None = None
+
+
+class DeploymentSpec(View, frozen=True):
+    replicas: int | None = None
+    selector: LabelSelector | None = None
+    template: PodTemplateSpec = PodTemplateSpec()
+    strategy: DeploymentStrategy = DeploymentStrategy()
+    min_ready_seconds: int = 0
+    revision_history_limit: int | None = None
+    paused: bool = False
+    progress_deadline_seconds: int | None = None
+
+
+class DeploymentCondition(View, frozen=True):
+    type: str = ""
+    status: str = ""
+    last_update_time: str = ""
+    last_transition_time: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class DeploymentStatus(View, frozen=True):
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    unavailable_replicas: int = 0
+    terminating_replicas: int | None = None
+    conditions: tuple[DeploymentCondition, ...] = ()
+    collision_count: int | None = None
+
+
+class Deployment(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: DeploymentSpec = DeploymentSpec()
+    status: DeploymentStatus = DeploymentStatus()
+
+
+def defaults(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    strategy = spec.setdefault("strategy", {})
+    fill(strategy, "type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    poddefaults.template(spec.setdefault("template", {}))
+
+
+def ready(obj: Json, now: float) -> str:
+    return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"
+
+
+KIND = Kind(
+    "apps",
+    "v1",
+    "Deployment",
+    Deployment,
+    defaults=defaults,
+    strategy=Strategy(status=True, generation=True),
+    columns=(
+        NAME,
+        column("Ready", ready, description="Ready Pods of the Pods it shall have."),
+        column("Up-to-date", number("status.updatedReplicas"), "integer", description="Pods of the newest template."),
+        column(
+            "Available", number("status.availableReplicas"), "integer", description="Pods that have been ready long."
+        ),
+        AGE,
+        *template_columns(),
+    ),
+    conversions=(same_shape("v1beta2", defaults),),
+    scale=Scale(),
+    needs_controller=True,
+)

@@ -1,0 +1,85 @@
+"""ReplicationController.
+
+The ReplicaSet's predecessor, with a plain map as selector.
+"""
+
+from __future__ import annotations
+
+from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
+from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core.podspec import PodTemplateSpec
+from podling.api.kinds.kind import Json, Kind, Scale, Strategy
+from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.view import View, field
+
+
+class ReplicationControllerSpec(View, frozen=True):
+    replicas: int | None = None
+    min_ready_seconds: int = 0
+    selector: dict[str, str] = field(default_factory=dict)
+    template: PodTemplateSpec | None = None
+
+
+class ReplicationControllerCondition(View, frozen=True):
+    type: str = ""
+    status: str = ""
+    last_transition_time: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class ReplicationControllerStatus(View, frozen=True):
+    replicas: int = 0
+    fully_labeled_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    conditions: tuple[ReplicationControllerCondition, ...] = ()
+
+
+class ReplicationController(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: ReplicationControllerSpec = ReplicationControllerSpec()
+    status: ReplicationControllerStatus = ReplicationControllerStatus()
+
+
+def defaults(obj: Json) -> None:
+    """Selector and labels are those of the template where they are not given."""
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    template = spec.get("template") or {}
+    poddefaults.template(template)
+    if labels := (template.get("metadata") or {}).get("labels"):
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        if not obj["metadata"].get("labels"):
+            obj["metadata"]["labels"] = dict(labels)
+
+
+def fields(obj: Json) -> dict[str, str]:
+    return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
+
+
+KIND = Kind(
+    "",
+    "v1",
+    "ReplicationController",
+    ReplicationController,
+    defaults=defaults,
+    strategy=Strategy(status=True, generation=True),
+    columns=(
+        NAME,
+        column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),
+        column("Current", number("status.replicas"), "integer", description="Pods it has."),
+        column("Ready", number("status.readyReplicas"), "integer", description="Pods that are ready."),
+        AGE,
+        *template_columns(selector=""),
+        column("Selector", lambda obj, _: labels_text(at(obj, "spec.selector")), wide=True, description="Its Pods."),
+    ),
+    fields=fields,
+    field_names=frozenset(("status.replicas",)),
+    scale=Scale(),
+    needs_controller=True,
+)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from podling.env import Env
-from podling.keeper.launch import start_keeper
+from podling.keeper.launch import KeeperError, start_keeper
 
 from . import credentials, kubeconfigs
 from .doctor import check_machine
@@ -78,7 +78,7 @@ def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments
         except BaseException as error:
             # Whatever ended the start (Ctrl-C too): nothing of it may be left.
             _undo(paths, spec, known is None)
-            if isinstance(error, LaunchError | SpecError | OSError):
+            if isinstance(error, LaunchError | SpecError | KeeperError | OSError):
                 raise StartError(_explain(error, paths)) from error
             raise
     return spec
@@ -145,7 +145,7 @@ def _undo(paths: ClusterPaths, spec: ClusterSpec, fresh: bool) -> None:
     end_processes(paths, spec, grace=2.0)
     if fresh:
         kubeconfigs.remove_from_user_file(spec.name)
-        remove(paths, spec)
+        remove(paths)
         if paths.root.is_dir() and not any(paths.root.joinpath("clusters").glob("*")):
             shutil.rmtree(paths.root / "clusters", ignore_errors=True)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from podling.keeper.launch import clean_up, stop_keeper
+from podling.keeper.launch import end_node
 
-from . import kubeconfigs
+from . import kubeconfigs, pods
 from .paths import ClusterPaths
 from .process import Process
 from .spec import ClusterSpec, SpecError, load, locked, names
@@ -33,7 +33,7 @@ def delete(paths: ClusterPaths) -> bool:
         known = paths.directory.exists()
         spec = _spec_or_guess(paths)
         end_processes(paths, spec, PROCESS_SECONDS)
-        remove(paths, spec)
+        remove(paths)
         kubeconfigs.remove_from_user_file(paths.name)
         last = known and not names(paths.root)
     if last:
@@ -49,14 +49,12 @@ def end_processes(paths: ClusterPaths, spec: ClusterSpec, grace: float) -> None:
             process.end(grace)
         file.unlink(missing_ok=True)
     if not spec.simulated:
-        stop_keeper(node.directory, POD_SECONDS)
-        clean_up(spec.name, spec.node_name)
+        pods.terminate(node.directory, POD_SECONDS)
+        end_node(node.directory, spec.name, spec.node_name)
 
 
-def remove(paths: ClusterPaths, spec: ClusterSpec) -> None:
-    """Files and cgroups; the processes have ended."""
-    if not spec.simulated:
-        clean_up(spec.name, spec.node_name)
+def remove(paths: ClusterPaths) -> None:
+    """The cluster's files; its processes have ended."""
     if paths.directory.exists():
         shutil.rmtree(paths.directory)
 

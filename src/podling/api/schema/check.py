@@ -238,11 +238,13 @@ def compile_struct(type_: Type) -> Check:
     owner = type_.name.rpartition(".")[2]
     plan: dict[str, Entry] = {}
     always: list[tuple[str, Type]] = []
+    names: set[str] = set()
 
     def compile_fields() -> None:
         for name, field in type_.fields.items():
             if _always_written(field):
                 always.append((name, field.type))
+                names.add(name)
             plan[name] = _entry(field.type, omit=field.omitempty and not field.pointer)
 
     def struct(value: Any, path: Path, unknown: list[Path]) -> Any:
@@ -250,11 +252,11 @@ def compile_struct(type_: Type) -> Check:
             compile_fields()
         drop: list[str] | None = None
         for name, item in value.items():
-            entry = plan.get(name)
-            if entry is None:
+            try:
+                cls, omit, deep, other = plan[name]
+            except KeyError:
                 unknown.append((path, name, owner))
             else:
-                cls, omit, deep, other = entry
                 if item.__class__ is cls:
                     if deep is not None:
                         new = deep(item, (path, name, owner), unknown)
@@ -269,9 +271,8 @@ def compile_struct(type_: Type) -> Check:
         if drop is not None:
             for name in drop:
                 del value[name]
-        for name, inner in always:
-            if name not in value:
-                value[name] = zero(inner)
+        if always and not names.issubset(value):
+            value |= {name: zero(inner) for name, inner in always if name not in value}
         return value
 
     return struct

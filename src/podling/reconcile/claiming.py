@@ -1,0 +1,85 @@
+"""Which Pods are a controller's own: adoption of orphans that its selector matches, release of those it no longer does.
+
+Only a controllerRef makes a Pod one's own; a Pod controlled by somebody else is never touched, whatever its labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from podling.api.kinds.meta import LabelSelector
+from podling.api.objects import Object
+from podling.client.indexed import Lister
+from podling.client.resources import PODS
+from podling.client.transport import Resource
+from podling.reconcile import pods
+from podling.reconcile.action import Action, Group, Patch, Present
+from podling.reconcile.selectors import matches, select
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """`owned` counts from now on; `adopt` and `release` have to be written."""
+
+    owned: tuple[Object, ...]
+    adopt: tuple[Object, ...] = ()
+    release: tuple[Object, ...] = ()
+
+
+def claim(owner: Object, selector: LabelSelector, lister: Lister) -> Claim:
+    """Sorted by creation and name, so that every decision that follows is the same in every run."""
+    mine = [each for each in lister.owned(owner.head.uid) if _controlled_by(each, owner)]
+    owned = [each for each in mine if matches(selector, each.head.labels) or each.head.deleting]
+    release = [each for each in mine if each not in owned]
+    adopt: list[Object] = []
+    if not owner.head.deleting:
+        adopt = [each for each in select(lister, owner.head.namespace, selector) if _orphan(each)]
+    return Claim(_ordered(owned), _ordered(adopt), () if owner.head.deleting else _ordered(release))
+
+
+def groups(claimed: Claim, owner: Object, resource: Resource) -> list[Group]:
+    """The writes; adoption asks first whether the owner still stands."""
+    out: list[Group] = []
+    if claimed.adopt:
+        out.append([Present(resource, owner.head.namespace, owner.head.name, owner.head.uid)])
+    writes: list[Action] = [_adoption(pod, owner) for pod in claimed.adopt]
+    writes += [_release(pod, owner) for pod in claimed.release]
+    return [*out, writes] if writes else out
+
+
+def owner_reference(owner: Object) -> dict[str, Any]:
+    view = owner.view
+    return {
+        "apiVersion": view.api_version,
+        "kind": view.kind,
+        "name": owner.head.name,
+        "uid": owner.head.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _adoption(pod: Object, owner: Object) -> Patch:
+    body = {"metadata": {"ownerReferences": [owner_reference(owner)], "uid": pod.head.uid}}
+    return Patch(PODS, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
+
+
+def _release(pod: Object, owner: Object) -> Patch:
+    reference = {"$patch": "delete", "uid": owner.head.uid}
+    body = {"metadata": {"ownerReferences": [reference], "uid": pod.head.uid}}
+    return Patch(PODS, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
+
+
+def _controlled_by(each: Object, owner: Object) -> bool:
+    reference = pods.controller_of(each.view.metadata)
+    return reference is not None and reference.uid == owner.head.uid
+
+
+def _orphan(each: Object) -> bool:
+    return pods.controller_of(each.view.metadata) is None and pods.is_active(each.view)
+
+
+def _ordered(found: Sequence[Object]) -> tuple[Object, ...]:
+    return tuple(sorted(found, key=lambda each: (each.view.metadata.creation_timestamp, each.head.name)))

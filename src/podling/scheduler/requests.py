@@ -1,0 +1,84 @@
+"""What a Pod asks of a node: resources as integers, host ports.
+
+The effective request is the larger of all containers together and of the largest init container (a restartable one,
+a sidecar, counts with the containers and with every init container after it), plus the overhead; a request of the Pod
+as a whole replaces that of its containers (the documentation's "Resource sharing within containers").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from podling.api import quantity
+from podling.api.kinds.core.container import Container
+from podling.api.kinds.core.podspec import PodSpec
+
+Amounts = Mapping[str, int]
+"""By resource name; CPU in thousandths, everything else in whole units."""
+
+DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 * 1024 * 1024
+"""What a container that asks for nothing is taken to use, for scores only."""
+
+
+def amounts(given: Mapping[str, str]) -> dict[str, int]:
+    return {name: amount(name, text) for name, text in given.items()}
+
+
+def amount(name: str, text: str) -> int:
+    parsed = quantity.parse(text)
+    return parsed.milli if name == "cpu" else parsed.value
+
+
+def of_pod(spec: PodSpec, *, with_defaults: bool = False) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for container in spec.containers:
+        _add(total, _of(container, with_defaults))
+    sidecars: dict[str, int] = {}
+    peak: dict[str, int] = {}
+    for container in spec.init_containers:
+        asked = _of(container, with_defaults)
+        if _is_sidecar(container):
+            _add(total, asked)
+            _add(sidecars, asked)
+            _raise_to(peak, sidecars)
+        else:
+            _add(asked, sidecars)
+            _raise_to(peak, asked)
+    _raise_to(total, peak)
+    if spec.resources is not None:
+        total |= amounts(spec.resources.requests)
+    _add(total, amounts(spec.overhead))
+    return total
+
+
+def host_ports(spec: PodSpec) -> tuple[tuple[str, str, int], ...]:
+    """(protocol, address, port) of every port that is taken on the node."""
+    containers: Iterable[Container] = (*spec.containers, *(each for each in spec.init_containers if _is_sidecar(each)))
+    return tuple(
+        (port.protocol or "TCP", port.host_ip or "0.0.0.0", port.host_port)
+        for container in containers
+        for port in container.ports
+        if port.host_port
+    )
+
+
+def _of(container: Container, with_defaults: bool) -> dict[str, int]:
+    asked = amounts(container.resources.requests) if container.resources is not None else {}
+    if with_defaults:
+        asked.setdefault("cpu", DEFAULT_CPU)
+        asked.setdefault("memory", DEFAULT_MEMORY)
+    return asked
+
+
+def _is_sidecar(container: Container) -> bool:
+    return container.restart_policy == "Always"
+
+
+def _add(total: dict[str, int], more: Amounts) -> None:
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
+
+
+def _raise_to(total: dict[str, int], least: Amounts) -> None:
+    for name, count in least.items():
+        total[name] = max(total.get(name, 0), count)

@@ -1,0 +1,197 @@
+"""The scheduler's shell: informers in, bindings and explanations out.
+
+Up to 256 Pods are decided about one after the other, each seeing the assumed places of those before it; their
+bindings are then written together, in one commit of the store. A binding that fails gives the place back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from podling.api.errors import ApiError, Conflict, NotFound
+from podling.api.kinds.core.pod import Pod
+from podling.api.objects import Object
+from podling.client.events import EventRecorder
+from podling.client.informer import Informers
+from podling.client.resources import NODES, PODS
+from podling.client.rest import Rest
+from podling.client.transport import Transport
+from podling.env import Env, rfc3339
+from podling.reconcile import pods
+from podling.reconcile.action import reference
+from podling.scheduler.cycle import Cycle, Placement
+from podling.scheduler.plugins import default_plugins
+from podling.scheduler.queue import SchedulingQueue
+from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.supervise import Supervisor
+
+NAME = "default-scheduler"
+BATCH = 256
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """`run` until cancelled. The transport's identity is `system:kube-scheduler`.
+
+    `informers` may be shared (who shares them runs them); `journal` is told every decision.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        env: Env,
+        informers: Informers | None = None,
+        journal: Callable[[str], None] | None = None,
+    ) -> None:
+        self._env, self._rest = env, Rest(transport)
+        self._own_informers = informers is None
+        self._informers = informers or Informers(transport, env)
+        self._pods, self._nodes = self._informers.of(PODS), self._informers.of(NODES)
+        self._recorder = EventRecorder(transport, env, NAME)
+        self._journal = journal or (lambda line: None)
+        self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
+        self._queue = SchedulingQueue()
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """For ever; returns only by cancellation."""
+        async with Supervisor() as tasks:
+            if self._own_informers:
+                tasks.start("scheduler's informers", self._informers.run())
+            tasks.start("scheduler's events", self._recorder.run())
+            tasks.start("scheduling", self._schedule())
+            await tasks.wait()
+
+    async def _schedule(self) -> None:
+        await self._nodes.wait_synced()
+        await self._pods.wait_synced()
+        self._nodes.on_change(self._node_changed)
+        self._pods.on_change(self._pod_changed)
+        while True:
+            self._wake.clear()
+            batch = self._queue.take(BATCH, self._env.monotonic())
+            if batch:
+                await self._place(batch)
+            else:
+                await self._rest_until_woken()
+
+    async def _rest_until_woken(self) -> None:
+        due = self._queue.next_due()
+        wait = None if due is None else max(due - self._env.monotonic(), 0.0)
+        try:
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _place(self, batch: Sequence[PodFacts]) -> None:
+        placed: list[tuple[PodFacts, str]] = []
+        refused: list[tuple[PodFacts, str]] = []
+        for facts in batch:
+            decision = self._cycle.decide(facts, self._snapshot, self._env.chance())
+            if isinstance(decision, Placement):
+                self._snapshot.put(facts, decision.node)
+                placed.append((facts, decision.node))
+            else:
+                self._queue.unschedulable(facts.key, self._env.monotonic())
+                refused.append((facts, decision.message))
+            if len(placed) + len(refused) < len(batch) and (len(placed) + len(refused)) % 64 == 0:
+                await asyncio.sleep(0)
+        bindings = (self._bind(facts, node) for facts, node in placed)
+        explanations = (self._explain(facts, message) for facts, message in refused)
+        await asyncio.gather(*bindings, *explanations)
+
+    async def _bind(self, facts: PodFacts, node: str) -> None:
+        meta = facts.pod.metadata
+        try:
+            await self._rest.bind(meta.namespace, meta.name, facts.uid, node)
+        except ApiError as error:
+            self._journal(f"bind {facts.key} to {node}: failed: {error}")
+            self._not_bound(facts, error)
+            return
+        self._journal(f"bind {facts.key} to {node}: ok")
+        self._queue.drop(facts.key)
+        found = self._pods.by_key(facts.key)
+        if found is not None:
+            message = f"Successfully assigned {meta.namespace}/{meta.name} to {node}"
+            self._recorder.event(reference(found), "Normal", "Scheduled", message)
+
+    def _not_bound(self, facts: PodFacts, error: ApiError) -> None:
+        """After a lost answer the Pod may be bound all the same: the informer tells, or the next try's Conflict."""
+        found = self._pods.by_key(facts.key)
+        if found is not None and found.view.spec.node_name and found.head.uid == facts.uid:
+            return
+        self._snapshot.take(facts.key)
+        if isinstance(error, NotFound) or (found is None):
+            self._queue.drop(facts.key)
+            return
+        if not isinstance(error, Conflict):
+            log.info("%s not bound: %s", facts.key, error)
+        self._queue.retry(facts.key, self._env.monotonic())
+
+    async def _explain(self, facts: PodFacts, message: str) -> None:
+        found = self._pods.by_key(facts.key)
+        if found is None or found.head.uid != facts.uid:
+            return
+        self._recorder.event(reference(found), "Warning", "FailedScheduling", message)
+        known = pods.condition(found.view, "PodScheduled")
+        if known is not None and (known.status, known.message) == ("False", message):
+            return
+        since = known.last_transition_time if known is not None and known.status == "False" else ""
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+            "lastProbeTime": None,
+            "lastTransitionTime": since or rfc3339(self._env.now()),
+        }
+        head = found.head
+        try:
+            patch = {"metadata": {"uid": facts.uid}, "status": {"conditions": [condition]}}
+            await self._rest.patch_status(PODS, head.namespace, head.name, patch, kind="strategic-merge")
+        except ApiError as error:
+            log.info("%s: condition not written: %s", facts.key, error)
+        self._journal(f"unschedulable {facts.key}: {message}")
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            if old is not None:
+                self._snapshot.remove_node(old.head.name)
+            return
+        described = self._snapshot.described
+        self._snapshot.set_node(new.view)
+        if self._snapshot.described != described:
+            self._queue.wake()
+            self._wake.set()
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None or pods.is_finished(new.view):
+            self._pod_left(new or old)
+            return
+        pod: Pod = new.view
+        if pod.spec.node_name:
+            self._queue.drop(new.key)
+            self._snapshot.put(facts_of(new.key, pod), pod.spec.node_name)
+        elif pod.spec.scheduler_name in ("", NAME) and not new.head.deleting:
+            self._pod_waits(new)
+        else:
+            self._queue.drop(new.key)
+
+    def _pod_waits(self, new: Object) -> None:
+        if new.view.spec.scheduling_gates:
+            self._queue.drop(new.key)
+        elif self._snapshot.home(new.key) is None:
+            self._queue.put(facts_of(new.key, new.view))
+            self._wake.set()
+
+    def _pod_left(self, gone: Object | None) -> None:
+        if gone is None:
+            return
+        self._queue.drop(gone.key)
+        if self._snapshot.home(gone.key) is not None:
+            self._snapshot.take(gone.key)
+            self._queue.wake()
+            self._wake.set()

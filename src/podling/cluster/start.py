@@ -1,4 +1,4 @@
-"""`podling start`, as a list of steps.
+"""`podling start`, as a list of steps; on a cluster of which a part has died, only what is missing.
 
 Server and node process load their modules while this one prepares keys and the keeper; they begin when told so. What
 was started is undone when a later step fails or the user interrupts: a new cluster is removed, one that existed is
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from podling.env import Env
-from podling.keeper.launch import KeeperError, start_keeper
+from podling.keeper.launch import KeeperError, find_keeper, start_keeper
 
 from . import credentials, kubeconfigs
 from .doctor import check_machine
@@ -59,8 +59,29 @@ class StartError(Exception):
     """The cluster did not start, and nothing of this attempt is left; the message is for the user."""
 
 
-def running(paths: ClusterPaths) -> bool:
-    return Process.load(paths.server_pid) is not None
+class Missing(msgspec.Struct, frozen=True):
+    """Which parts of a cluster do not run."""
+
+    server: bool
+    keeper: bool
+    node: bool
+
+    @classmethod
+    def of(cls, paths: ClusterPaths, spec: ClusterSpec) -> Missing:
+        node = paths.node(spec.node_name)
+        server = Process.load(paths.server_pid) is None
+        if spec.simulated:
+            return cls(server, False, False)
+        keeper = find_keeper(node.directory) is None
+        # A node process whose keeper has gone stands in namespaces that nobody else is in.
+        return cls(server, keeper, keeper or Process.load(node.pid) is None)
+
+    def everything(self, spec: ClusterSpec) -> bool:
+        """Nothing runs, so nothing that ran before can be hurt by an undo."""
+        return self.server and (spec.simulated or (self.keeper and self.node))
+
+    def __bool__(self) -> bool:
+        return self.server or self.keeper or self.node
 
 
 def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
@@ -69,15 +90,17 @@ def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments
     _refuse_unfit(wishes.of(trial), arguments)
     with locked(paths.root):
         known = load(paths)
-        if known and running(paths):
+        if known and not Missing.of(paths, known):
             return None
         spec = wishes.of(known or ClusterSpec(name=paths.name, number=free_number(paths.root), owner=_owner()))
+        down = Missing.of(paths, spec).everything(spec)
         try:
             save(paths, spec)
             _bring_up(paths, spec, env, steps)
         except BaseException as error:
             # Whatever ended the start (Ctrl-C too): nothing of it may be left.
-            _undo(paths, spec, known is None)
+            if known is None or down:
+                _undo(paths, spec, known is None)
             if isinstance(error, LaunchError | SpecError | KeeperError | OSError):
                 raise StartError(_explain(error, paths)) from error
             raise
@@ -102,32 +125,35 @@ def _explain(error: BaseException, paths: ClusterPaths) -> str:
 
 
 def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps) -> None:
+    missing = Missing.of(paths, spec)
     common = ["--root", str(paths.root), "--name", paths.name]
-    server = Launch("podling.cluster.server", common, paths.server_log)
-    _record(server, paths.server_pid)
     node_paths = paths.node(spec.node_name)
-    node = None
-    if not spec.simulated:
-        node = Launch("podling.cluster.node", common, node_paths.log)
-        _record(node, node_paths.pid)
+    if missing.node and (abandoned := Process.load(node_paths.pid)):
+        abandoned.end(grace=2.0)
+    server = _launch("podling.cluster.server", common, paths.server_log, paths.server_pid) if missing.server else None
+    node = _launch("podling.cluster.node", common, node_paths.log, node_paths.pid) if missing.node else None
     credentials.ensure(paths, spec, env.now())
     _hand_over(paths, spec)
     steps.done("keys and certificates")
-    server.go()
-    if node:
+    if server:
+        server.go()
+    if missing.keeper:
         keeper = start_keeper(node_paths.directory, cluster=spec.name, node=spec.node_name)
         steps.done(f"node namespaces held by the keeper (pid {keeper.pid})")
-        node.go()
-    server.wait(START_SECONDS, env.monotonic, steps.done)
     if node:
-        node.wait(START_SECONDS, env.monotonic, steps.done)
+        node.go()
+    for launched in (server, node):
+        if launched:
+            launched.wait(START_SECONDS, env.monotonic, steps.done)
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
     steps.done(f'context "{spec.name}" in {file}')
 
 
-def _record(launch: Launch, file: Path) -> None:
-    if process := launch.process:
-        process.save(file)
+def _launch(module: str, arguments: list[str], log: Path, pid: Path) -> Launch:
+    launched = Launch(module, arguments, log)
+    if process := launched.process:
+        process.save(pid)
+    return launched
 
 
 def _hand_over(paths: ClusterPaths, spec: ClusterSpec) -> None:
@@ -148,7 +174,3 @@ def _undo(paths: ClusterPaths, spec: ClusterSpec, fresh: bool) -> None:
         remove(paths)
         if paths.root.is_dir() and not any(paths.root.joinpath("clusters").glob("*")):
             shutil.rmtree(paths.root / "clusters", ignore_errors=True)
-
-
-def with_mode(spec: ClusterSpec, mode: ProxyMode) -> ClusterSpec:
-    return msgspec.structs.replace(spec, proxy_mode=mode)

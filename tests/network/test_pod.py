@@ -8,11 +8,11 @@ import socket
 from ipaddress import IPv4Address
 
 import pytest
-from tests.network.nodes import NODE_IP, PODS, on_a_node
 
 from podling.env import SystemEnv
 from podling.network.namespaces import inside, new_netns, socket_inside
 from podling.network.pod import PodNetwork, link_name
+from tests.network.nodes import NODE_IP, PODS, on_a_node
 
 pytestmark = pytest.mark.real
 

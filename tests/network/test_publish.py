@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Collection
-from typing import Literal
 
 import pytest
 
@@ -20,7 +19,7 @@ from podling.supervise import Supervisor
 class Host:
     """Listeners made right here."""
 
-    async def listen(self, address: str, port: int, protocol: Literal["TCP", "UDP"]) -> socket.socket:
+    async def listen(self, address: str, port: int, protocol: str) -> socket.socket:
         return listener(address, port, socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM)
 
 

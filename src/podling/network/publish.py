@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from podling.env import Env
 from podling.network.relay import Balancer, TcpRelay
@@ -19,8 +19,8 @@ from podling.supervise import Supervisor
 class Listeners(Protocol):
     """What is needed of the keeper's client."""
 
-    async def listen(self, address: str, port: int, protocol: Literal["TCP", "UDP"]) -> socket.socket:
-        """A socket bound (TCP: listening) in the host's namespace. Raises OSError where it cannot be had."""
+    async def listen(self, address: str, port: int, protocol: str) -> socket.socket:
+        """A socket bound (TCP: listening) in the host's namespace; `protocol` is TCP or UDP. Raises OSError."""
 
 
 class Published(NamedTuple):
@@ -28,7 +28,8 @@ class Published(NamedTuple):
 
     address: str
     port: int
-    protocol: Literal["TCP", "UDP"]
+    protocol: str
+    """TCP or UDP."""
 
 
 class Publisher:

@@ -1,0 +1,54 @@
+"""Which endpoint a client gets: each in its turn, or the one it had before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from podling.env import Env
+from podling.network.relay import Target
+from podling.proxy.services import Rule
+
+_MANY_CLIENTS = 1024
+
+
+class RoundRobin:
+    """A `network.relay.Balancer` for one front. Exchange `rule` whenever the endpoints change."""
+
+    def __init__(self, rule: Rule, env: Env) -> None:
+        self.rule = rule
+        self._env = env
+        # Relays of one Service begin at different endpoints, or many rarely used ones would all begin with the first.
+        self._next = int(env.chance() * len(rule.endpoints))
+        self._last: dict[str, tuple[Target, float]] = {}
+
+    def pick(self, client: str, tried: Collection[Target]) -> Target | None:
+        if not self.rule.affinity:
+            return self._take_turn(tried)
+        target = self._remembered(client)
+        if target is None or target in tried:
+            target = self._take_turn(tried)
+        if target is not None:
+            self._remember(client, target)
+        return target
+
+    def _take_turn(self, tried: Collection[Target]) -> Target | None:
+        endpoints = self.rule.endpoints
+        for step in range(len(endpoints)):
+            place = (self._next + step) % len(endpoints)
+            if endpoints[place] not in tried:
+                self._next = place + 1
+                return endpoints[place]
+        return None
+
+    def _remembered(self, client: str) -> Target | None:
+        target, used_at = self._last.get(client, (None, 0.0))
+        if target not in self.rule.endpoints or used_at + self.rule.affinity < self._env.monotonic():
+            return None
+        return target
+
+    def _remember(self, client: str, target: Target) -> None:
+        now = self._env.monotonic()
+        if len(self._last) >= _MANY_CLIENTS and client not in self._last:
+            oldest = now - self.rule.affinity
+            self._last = {who: last for who, last in self._last.items() if last[1] >= oldest}
+        self._last[client] = target, now

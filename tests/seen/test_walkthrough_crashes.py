@@ -156,9 +156,8 @@ def test_killing_the_server_loses_no_acknowledged_write(tmp_path: Path, show: Sh
     assert (lost, half) == (0, 0)
 
 
-def test_full_synchronous_loses_nothing_where_off_does(tmp_path: Path, show: Show) -> None:
-    full = lost_at_cut_points(tmp_path / "full", "FULL", 200)
-    off = lost_at_cut_points(tmp_path / "off", "OFF", 200)
+def test_full_synchronous_loses_nothing_where_off_does(show: Show) -> None:
+    full, off = lost_at_cut_points("FULL", 200), lost_at_cut_points("OFF", 200)
     show(
         "a disk that forgets what was not synced, 200 cut points",
         f"FULL lost {len(full)}, OFF lost {len(off)}",

@@ -21,7 +21,9 @@ which it was. What others call::
 
 from podling.api.schema.check import Decoded, FieldTypeError
 from podling.api.schema.decode import Mode, cannot_handle, check, decode, said, strict_error, unrecognized
+from podling.api.schema.defaults import apply_defaults
 from podling.api.schema.gojson import NotJson, Parsed, parse
+from podling.api.schema.protobuf import decode_protobuf, encode_protobuf, is_protobuf
 from podling.api.schema.schemas import Schemas, group_of, load, package_of
 from podling.api.schema.table import ResourceRow
 from podling.api.schema.types import Field, Type
@@ -36,10 +38,14 @@ __all__ = [
     "ResourceRow",
     "Schemas",
     "Type",
+    "apply_defaults",
     "cannot_handle",
     "check",
     "decode",
+    "decode_protobuf",
+    "encode_protobuf",
     "group_of",
+    "is_protobuf",
     "load",
     "package_of",
     "parse",

@@ -120,6 +120,11 @@ class Type:
         return out
 
     @cached_property
+    def by_number(self) -> Mapping[int, Field]:
+        """The fields of the protobuf message, by number."""
+        return {field.number: field for field in self.declared if field.number}
+
+    @cached_property
     def check(self) -> Check:
         """The compiled check of a value of any class against this type (see `check.py`)."""
         from podling.api.schema.check import compile_check
@@ -132,6 +137,13 @@ class Type:
         from podling.api.schema.check import compile_struct
 
         return compile_struct(self)
+
+    @cached_property
+    def fill(self) -> Callable[[Any], None] | None:
+        """Fills declared defaults in place; None where there are none (see `defaults.py`)."""
+        from podling.api.schema.defaults import compile_fill
+
+        return compile_fill(self)
 
     def at(self, path: str) -> Type | None:
         """The type below a dotted path (`spec.containers.name`; elements of lists and maps need no name)."""

@@ -6,6 +6,8 @@ and Pods".)
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from podling.api.kinds.core.pod import Pod
 
 _LOCAL = (
@@ -101,3 +103,11 @@ def _written(servers: list[str], searches: list[str], options: dict[str, str | N
         words = [name if value is None else f"{name}:{value}" for name, value in options.items()]
         text += f"options {' '.join(words)}\n"
     return text
+
+
+def node_file(path: str) -> str:
+    """A file of the node; empty where there is none."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

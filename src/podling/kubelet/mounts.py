@@ -1,0 +1,57 @@
+"""What is mounted into a container: its volumes, and the files of /etc that belong to the Pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from podling.api.kinds.core.container import VolumeMount
+from podling.kubelet.environment import ConfigError
+from podling.kubelet.expansion import expand, unknown
+from podling.kubelet.podstate import AnyContainer
+from podling.runtime.interface import Mount
+
+
+def mounts_of(
+    container: AnyContainer, volumes: Mapping[str, Path], variables: Mapping[str, str], etc: Path, termination: Path
+) -> tuple[Mount, ...]:
+    """`volumes` by name, `etc` holds the Pod's files, `termination` is the file for the last message.
+
+    Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
+    """
+    out = [_mount(wanted, volumes, variables) for wanted in container.volume_mounts]
+    taken = {mount.target.rstrip("/") for mount in out}
+    for name in ("hosts", "hostname", "resolv.conf"):
+        target = f"/etc/{name}"
+        if target not in taken and "/etc" not in taken:
+            out.append(Mount(str(etc / name), target))
+    if container.termination_message_path:
+        out.append(Mount(str(termination), container.termination_message_path))
+    return tuple(out)
+
+
+def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[str, str]) -> Mount:
+    root = volumes.get(wanted.name)
+    if root is None:
+        raise ConfigError(f'volume "{wanted.name}" is not mounted')
+    inside = wanted.sub_path
+    if wanted.sub_path_expr:
+        missing = unknown(wanted.sub_path_expr, variables)
+        if missing:
+            raise ConfigError(f"missing value for {missing[0]}")
+        inside = expand(wanted.sub_path_expr, variables)
+    source = _inside(root, inside) if inside else root
+    return Mount(str(source), wanted.mount_path, wanted.read_only)
+
+
+def _inside(root: Path, sub_path: str) -> Path:
+    """The real path below a volume, made as a folder where nothing is; links that lead out of it are refused."""
+    if sub_path.startswith("/") or ".." in Path(sub_path).parts:
+        raise ConfigError(f'subPath "{sub_path}" must be a relative path within the volume')
+    base, path = root.resolve(), (root / sub_path).resolve()
+    if not path.is_relative_to(base):
+        raise ConfigError(f'subPath "{sub_path}" leads out of the volume')
+    if not path.exists():
+        path.mkdir(mode=0o750, parents=True)
+        path.chmod(base.stat().st_mode & 0o7777)
+    return path

@@ -1,0 +1,96 @@
+"""The volumes of one Pod: mounted together, written again when something they show has changed, removed at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from podling.api.errors import ApiError
+from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.core.volume import Volume
+from podling.kubelet.environment import Sources
+from podling.kubelet.surroundings import Surroundings
+from podling.kubelet.volumes import atomic
+from podling.kubelet.volumes.registry import type_of, types
+from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, total
+
+
+class VolumeError(Exception):
+    """One volume of a Pod cannot be mounted; the text is the whole message of the FailedMount event."""
+
+
+class PodVolumes:
+    def __init__(self, around: Surroundings, uid: str, wake: Callable[[], None]) -> None:
+        """`wake` is called when a ConfigMap or Secret the Pod refers to has changed."""
+        self._around, self._uid, self._wake = around, uid, wake
+        self._folder = around.config.pod_folder(uid) / "volumes"
+        self.paths: Mapping[str, Path] = {}
+        self.refresh_at: float | None = None
+        """When a token has to be renewed, wall clock."""
+
+    async def mount(self, pod: Pod) -> None:
+        """Make all volumes show the present state. Raises VolumeError."""
+        sources = await self._sources(pod)
+        paths: dict[str, Path] = {}
+        refresh: list[float] = []
+        for volume in pod.spec.volumes:
+            try:
+                mounted = await self._mount(volume, pod, sources)
+            except (MountFailure, OSError, ApiError) as error:
+                raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+            paths[volume.name] = mounted.path
+            if mounted.refresh_at is not None:
+                refresh.append(mounted.refresh_at)
+        self.paths, self.refresh_at = paths, min(refresh) if refresh else None
+
+    def unmount(self) -> None:
+        """Remove everything; hostPath's folders are the node's and stay. Blocks: for a thread. Raises OSError."""
+        unmount(self._folder)
+
+    async def _sources(self, pod: Pod) -> Sources:
+        wanted = total(_references(volume) for volume in pod.spec.volumes)
+        config_maps, secrets = await self._around.references.use(
+            self._uid,
+            pod.metadata.namespace,
+            dict.fromkeys(wanted.config_maps),
+            dict.fromkeys(wanted.secrets),
+            self._wake,
+        )
+        return Sources(config_maps, secrets)
+
+    async def _mount(self, volume: Volume, pod: Pod, sources: Sources) -> Mounted:
+        kind = type_of(volume)
+        context = MountContext(
+            pod=pod,
+            folder=self._folder / kind.folder / volume.name,
+            pod_ip=pod.status.pod_ip,
+            sources=sources,
+            node=self._around.node,
+            token=partial(self._around.tokens.token, pod),
+        )
+        mounted = await kind.mount(volume, context)
+        if mounted.payload is not None:
+            stamp = f"{int(self._around.env.now() * 1000)}_{self._around.env.suffix()}"
+            atomic.write(mounted.path, mounted.payload, stamp, context.group)
+        return mounted
+
+
+def unmount(volumes: Path) -> None:
+    """Remove the volumes folder of any Pod. Blocks. Raises OSError."""
+    for kind in types().values():
+        folder = volumes / kind.folder
+        if folder.is_dir():
+            for name in os.listdir(folder):
+                kind.unmount(folder / name)
+    shutil.rmtree(volumes, ignore_errors=True)
+
+
+def _references(volume: Volume) -> References:
+    try:
+        return type_of(volume).references(volume)
+    except MountFailure:
+        # Said when it is mounted.
+        return References()

@@ -1,0 +1,1 @@
+"""Probe handlers, one file each, found by a scan for `PROBE`."""

@@ -1,0 +1,80 @@
+"""The ConfigMaps and Secrets that Pods of this node refer to: each watched once, for as long as a Pod needs it.
+
+One informer an object, as upstream's kubelet does it, so a node sees no more of the cluster's secrets than its Pods do,
+and an update reaches the files without polling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from podling.api.kinds.core.configmap import ConfigMap
+from podling.api.kinds.core.secret import Secret
+from podling.api.objects import Object
+from podling.client.informer import Informer
+from podling.client.resources import CONFIGMAPS, SECRETS
+from podling.client.transport import Resource, Transport
+from podling.env import Env
+from podling.supervise import Supervisor
+
+Key = tuple[Resource, str, str]
+"""Resource, namespace, name."""
+
+
+class _Watched:
+    """One object, and who wants to hear of it (by Pod uid)."""
+
+    def __init__(self, informer: Informer) -> None:
+        self.informer = informer
+        self.users: dict[str, Callable[[], None]] = {}
+        self.task: asyncio.Task[None] | None = None
+        informer.on_change(self._changed)
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        for wake in tuple(self.users.values()):
+            wake()
+
+
+class References:
+    """`use` before reading, `release` when the Pod is gone."""
+
+    def __init__(self, transport: Transport, env: Env, tasks: Supervisor) -> None:
+        self._transport, self._env, self._tasks = transport, env, tasks
+        self._watched: dict[Key, _Watched] = {}
+
+    async def use(
+        self, pod_uid: str, namespace: str, config_maps: Iterable[str], secrets: Iterable[str], wake: Callable[[], None]
+    ) -> tuple[dict[str, ConfigMap | None], dict[str, Secret | None]]:
+        """The objects as they are now (None: does not exist); `wake` is called when one of them changes."""
+        return (
+            {name: await self._view(pod_uid, (CONFIGMAPS, namespace, name), wake) for name in config_maps},
+            {name: await self._view(pod_uid, (SECRETS, namespace, name), wake) for name in secrets},
+        )
+
+    def release(self, pod_uid: str) -> None:
+        for key, watched in tuple(self._watched.items()):
+            watched.users.pop(pod_uid, None)
+            if not watched.users:
+                del self._watched[key]
+                if watched.task is not None:
+                    watched.task.cancel()
+
+    async def _view(self, pod_uid: str, key: Key, wake: Callable[[], None]) -> Any:
+        watched = self._watched.get(key)
+        if watched is None:
+            watched = self._watched[key] = self._watch(key)
+        watched.users.setdefault(pod_uid, wake)
+        await watched.informer.wait_synced()
+        found = watched.informer.get(key[1], key[2])
+        return found.view if found is not None else None
+
+    def _watch(self, key: Key) -> _Watched:
+        resource, namespace, name = key
+        informer = Informer(
+            self._transport, resource, self._env, namespace=namespace, field_selector=f"metadata.name={name}"
+        )
+        watched = _Watched(informer)
+        watched.task = self._tasks.start(f"{resource.plural} {namespace}/{name}", informer.run())
+        return watched

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
@@ -43,6 +44,7 @@ class BadTime(ValueError):
     """The text is no RFC 3339 time; the message is Go's."""
 
 
+@lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """A `metav1.Time`: UTC, whole seconds. Raises BadTime."""
     moment = _parse(text, LAYOUT)
@@ -51,6 +53,7 @@ def canonical(text: str) -> str:
     return _iso(moment) + "Z"
 
 
+@lru_cache(maxsize=1024)
 def canonical_micro(text: str) -> str:
     """A `metav1.MicroTime`: UTC, six decimals. Raises BadTime."""
     moment = _parse(text, MICRO_LAYOUT)

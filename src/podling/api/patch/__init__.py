@@ -1,1 +1,16 @@
-"""The patches of the API: JSON Patch, merge patch, strategic merge patch."""
+"""The patches of the API: functions over JSON values, driven by types where lists have keys.
+
+::
+
+    json_patch(target, operations) -> patched                 # application/json-patch+json
+    merge_patch(target, patch) -> patched                     # application/merge-patch+json
+    strategic_patch(target, patch, type) -> patched           # application/strategic-merge-patch+json
+
+Targets and patches are freshly decoded values that belong to the caller; they are changed in place.
+"""
+
+from podling.api.patch.json import json_patch
+from podling.api.patch.merge import diff, merge_patch
+from podling.api.patch.strategic import strategic_patch
+
+__all__ = ["diff", "json_patch", "merge_patch", "strategic_patch"]

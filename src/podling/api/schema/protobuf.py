@@ -219,7 +219,7 @@ def encode_message(obj: Mapping[str, Any], type_: Type) -> bytes:
     for number, field in sorted(type_.by_number.items()):
         if field.inline:
             out.append(put_bytes(number, encode_message(obj, field.type)))
-        elif field.name in obj:
+        elif obj.get(field.name) is not None:
             out.append(_encode_field(number, obj[field.name], field))
     return b"".join(out)
 

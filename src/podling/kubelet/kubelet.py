@@ -20,9 +20,11 @@ from podling.client.informer import Informer
 from podling.client.resources import PODS, SERVICES
 from podling.client.rest import Rest
 from podling.client.transport import Transport
-from podling.env import Env
+from podling.env import Env, rfc3339
 from podling.kubelet.config import KubeletConfig
+from podling.kubelet.containerstart import log_file
 from podling.kubelet.downward import NodeFacts
+from podling.kubelet.logs import rotate
 from podling.kubelet.machine import read_machine
 from podling.kubelet.node import capacity
 from podling.kubelet.nodeagent import NodeAgent
@@ -36,6 +38,7 @@ from podling.runtime.interface import Container, Runtime, RuntimeFailure, Sandbo
 from podling.supervise import Supervisor
 
 RECONNECT = 0.5
+LOG_CHECK = 10.0
 ORPHAN_GRACE = 30.0
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,7 @@ class Kubelet:
             self._held = _by_pod(*await self.runtime.list())
             self._pods.on_change(self._pod_changed)
             tasks.start("pods", self._pods.run())
+            tasks.start("log rotation", self._rotate_logs())
             await self._services.wait_synced()
             await self._pods.wait_synced()
             await self._bury_orphans()
@@ -181,6 +185,17 @@ class Kubelet:
                     await self.runtime.remove_sandbox(sandbox.id)
         except (RuntimeFailure, OSError) as error:
             log.warning("orphaned pod %s: %s", uid, error)
+
+    async def _rotate_logs(self) -> None:
+        config = self.config
+        while True:
+            await self.env.sleep(LOG_CHECK)
+            for worker in self.workers:
+                for run in worker.state.all():
+                    if run.state == "running" and run.sandbox:
+                        path = log_file(self._around, worker.pod, run.name, run.number)
+                        stamp = rfc3339(self.env.now()).replace(":", "")
+                        await rotate(self.runtime, run.id, str(path), stamp, config.log_bytes, config.log_files)
 
     # The runtime.
 

@@ -20,7 +20,7 @@ from podling.api.errors import ApiError, Conflict, NotFound
 from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.resources import PODS
-from podling.kubelet import backoff, etcfiles, podstate, podsync, termination
+from podling.kubelet import backoff, podsync, termination
 from podling.kubelet.containerstart import (
     ContainerStart,
     StartFailure,
@@ -28,15 +28,15 @@ from podling.kubelet.containerstart import (
     termination_file,
 )
 from podling.kubelet.podprobes import PodProbes
+from podling.kubelet.podsandbox import sandbox_config, write_etc
 from podling.kubelet.podstate import Facts, Failure, PodState, Waiting, attempt_of, declared
 from podling.kubelet.podstatus import status_of
 from podling.kubelet.podstop import kill_container, kill_containers
 from podling.kubelet.podsync import POD, Action, decide
 from podling.kubelet.podvolumes import PodVolumes, VolumeError
-from podling.kubelet.qos import cgroup_of
 from podling.kubelet.statuswriter import StatusWriter
 from podling.kubelet.surroundings import Surroundings, pod_reference
-from podling.runtime.interface import RuntimeFailure, Sandbox, SandboxConfig
+from podling.runtime.interface import RuntimeFailure, Sandbox
 from podling.supervise import Supervisor
 
 VOLUMES = "/volumes"
@@ -69,6 +69,7 @@ class PodWorker:
         self._failure: Failure | None = None
         self._stop_deadline: float | None = None
         self.sandbox_id = state.sandbox.id if state.sandbox is not None else ""
+        self._curious: list[asyncio.Event] = []
         self._tasks = Supervisor()
         self._probes = PodProbes(around, self.pod, self._tasks, self._wake.set)
         self._writer = StatusWriter(
@@ -105,6 +106,18 @@ class PodWorker:
                 self._stale[run.id] = None
         self._wake.set()
 
+    async def exited(self, container: str) -> None:
+        """Until this run has ended (or nobody knows it)."""
+        while any(run.id == container and run.state != "exited" for run in self.state.all()) and not self._gone:
+            moved = asyncio.Event()
+            self._curious.append(moved)
+            await moved.wait()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """As it was last told to the API; shared, not to be changed."""
+        return self._status
+
     def named(self, namespace: str, name: str) -> bool:
         return (self._where.namespace, self._where.name) == (namespace, name)
 
@@ -128,6 +141,8 @@ class PodWorker:
                     log.exception("pod %s/%s", self._where.namespace, self._where.name)
                     wake = self._around.env.now() + STOP_RETRY
                 await self._sleep(wake)
+            for moved in self._curious:
+                moved.set()
 
     async def _sleep(self, until: float | None) -> None:
         if self._gone:
@@ -181,6 +196,9 @@ class PodWorker:
                 said = termination.message(container, file, found.log_path, attempt.exit_code)
                 attempt = msgspec.structs.replace(attempt, message=said)
             self.state = self.state.with_attempt(attempt)
+        for moved in self._curious:
+            moved.set()
+        self._curious.clear()
 
     def _publish(self) -> None:
         if self._removed:
@@ -293,54 +311,17 @@ class PodWorker:
         self.sandbox_id = around.env.token(32).hex()
         try:
             async with around.calls:
-                sandbox = await around.runtime.run_sandbox(self._sandbox_config())
+                sandbox = await around.runtime.run_sandbox(sandbox_config(self.pod, self.sandbox_id, config.node_name))
         except (RuntimeFailure, OSError) as error:
             self._event("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             self._retry_setup(str(error))
             return
         if self.pod.spec.host_network:
             sandbox = msgspec.structs.replace(sandbox, ip=config.internal_ip)
-        self._write_etc(sandbox)
+        write_etc(self.pod, sandbox, config)
         if around.runtime.simulated:
             self._event("Normal", "Simulated", "This Pod is simulated: its containers run no process")
         self.state = self.state.with_sandbox(sandbox)
-
-    def _sandbox_config(self) -> SandboxConfig:
-        meta, spec, security = self.pod.metadata, self.pod.spec, self.pod.spec.security_context
-        return SandboxConfig(
-            id=self.sandbox_id,
-            pod_uid=meta.uid,
-            namespace=meta.namespace,
-            name=meta.name,
-            hostname=etcfiles.hostname(self.pod, self._around.config.node_name),
-            host_network=spec.host_network,
-            host_pid=spec.host_pid,
-            host_ipc=spec.host_ipc,
-            sysctls={sysctl.name: sysctl.value for sysctl in security.sysctls} if security is not None else {},
-            labels={
-                podstate.POD_UID: meta.uid,
-                podstate.POD_NAME: meta.name,
-                podstate.POD_NAMESPACE: meta.namespace,
-                podstate.GRACE: str(podsync.grace_of(self.pod)),
-            },
-            cgroup=cgroup_of(self.pod),
-        )
-
-    def _write_etc(self, sandbox: Sandbox) -> None:
-        config = self._around.config
-        folder = config.pod_folder(self.uid) / "etc"
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "hosts": etcfiles.hosts(self.pod, sandbox.ip, config.cluster_domain, etcfiles.node_file("/etc/hosts")),
-            "hostname": etcfiles.hostname(self.pod, config.node_name) + "\n",
-            "resolv.conf": etcfiles.resolv_conf(
-                self.pod, config.cluster_dns, config.cluster_domain, etcfiles.node_file("/etc/resolv.conf")
-            ),
-        }
-        for name, text in texts.items():
-            path = folder / name
-            path.write_text(text)
-            path.chmod(0o644)
 
     async def _start(self, step: podsync.Start) -> None:
         sandbox = self.state.sandbox

@@ -1,0 +1,48 @@
+"""A Pod's sandbox as the runtime is told it, and the files of /etc that go with its address."""
+
+from __future__ import annotations
+
+from podling.api.kinds.core.pod import Pod
+from podling.kubelet import etcfiles, podstate
+from podling.kubelet.config import KubeletConfig
+from podling.kubelet.podsync import grace_of
+from podling.kubelet.qos import cgroup_of
+from podling.runtime.interface import Sandbox, SandboxConfig
+
+
+def sandbox_config(pod: Pod, id: str, node_name: str) -> SandboxConfig:
+    meta, spec, security = pod.metadata, pod.spec, pod.spec.security_context
+    return SandboxConfig(
+        id=id,
+        pod_uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        hostname=etcfiles.hostname(pod, node_name),
+        host_network=spec.host_network,
+        host_pid=spec.host_pid,
+        host_ipc=spec.host_ipc,
+        sysctls={sysctl.name: sysctl.value for sysctl in security.sysctls} if security is not None else {},
+        labels={
+            podstate.POD_UID: meta.uid,
+            podstate.POD_NAME: meta.name,
+            podstate.POD_NAMESPACE: meta.namespace,
+            podstate.GRACE: str(grace_of(pod)),
+        },
+        cgroup=cgroup_of(pod),
+    )
+
+
+def write_etc(pod: Pod, sandbox: Sandbox, config: KubeletConfig) -> None:
+    """hosts, hostname and resolv.conf in the Pod's folder. Raises OSError."""
+    folder = config.pod_folder(pod.metadata.uid) / "etc"
+    folder.mkdir(parents=True, exist_ok=True)
+    domain = config.cluster_domain
+    texts = {
+        "hosts": etcfiles.hosts(pod, sandbox.ip, domain, etcfiles.node_file("/etc/hosts")),
+        "hostname": etcfiles.hostname(pod, config.node_name) + "\n",
+        "resolv.conf": etcfiles.resolv_conf(pod, config.cluster_dns, domain, etcfiles.node_file("/etc/resolv.conf")),
+    }
+    for name, text in texts.items():
+        path = folder / name
+        path.write_text(text)
+        path.chmod(0o644)

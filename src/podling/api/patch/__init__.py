@@ -4,13 +4,13 @@
 
     json_patch(target, operations) -> patched                 # application/json-patch+json
     merge_patch(target, patch) -> patched                     # application/merge-patch+json
-    strategic_patch(target, patch, type) -> patched           # application/strategic-merge-patch+json
+    strategic_merge_patch(target, patch, type) -> patched     # application/strategic-merge-patch+json
 
-Targets and patches are freshly decoded values that belong to the caller; they are changed in place.
+Targets are freshly decoded values that belong to the caller and are changed in place; patches can be applied again.
 """
 
 from podling.api.patch.json import json_patch
 from podling.api.patch.merge import diff, merge_patch
-from podling.api.patch.strategic import strategic_patch
+from podling.api.patch.strategic import strategic_merge_patch
 
-__all__ = ["diff", "json_patch", "merge_patch", "strategic_patch"]
+__all__ = ["diff", "json_patch", "merge_patch", "strategic_merge_patch"]

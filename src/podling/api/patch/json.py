@@ -13,6 +13,7 @@ import orjson
 from jsonpointer import JsonPointer, JsonPointerException
 
 from podling.api.errors import BadRequest, Invalid, RequestEntityTooLarge
+from podling.api.patch.values import copied
 
 MOST_OPERATIONS: Final = 10_000
 MOST_COPIED: Final = 3 * 1024 * 1024
@@ -68,6 +69,8 @@ def _apply(target: Any, operation: dict[str, Any]) -> Any:
         raise _refused(f"{op} operation missing from field")
     if op in ("add", "replace", "test") and "value" not in operation:
         operation = {**operation, "value": None}
+    if "value" in operation:
+        operation = {**operation, "value": copied(operation["value"])}
     try:
         return jsonpatch.JsonPatch([operation]).apply(target, in_place=True)
     except jsonpatch.JsonPatchTestFailed:

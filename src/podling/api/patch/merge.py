@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from podling.api.errors import BadRequest
+from podling.api.patch.values import copied
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """The patched object; target and patch may be changed and shared with it. Raises BadRequest for no object."""
+    """The patched object; the target is changed, the patch is not. Raises BadRequest for a patch that is no object."""
     if not isinstance(patch, dict):
         raise BadRequest("Invalid JSON Patch")
-    return merge(target, patch)
+    return merge(target, copied(patch))
 
 
 def merge(target: Any, patch: Any) -> Any:

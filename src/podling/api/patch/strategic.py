@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from podling.api.errors import BadRequest
+from podling.api.patch.values import copied
 from podling.api.schema.types import Field, Type
 
 PATCH: Final = "$patch"
@@ -22,11 +23,11 @@ DELETE: Final = "$deleteFromPrimitiveList/"
 Json = dict[str, Any]
 
 
-def strategic_patch(target: Json, patch: Any, type_: Type) -> Json:
-    """The patched object of a kind; target and patch are the caller's own and are changed. Raises BadRequest."""
+def strategic_merge_patch(target: Json, patch: Any, type_: Type) -> Json:
+    """The patched object of a kind; the target is changed, the patch is not. Raises BadRequest."""
     if not isinstance(patch, dict):
         raise BadRequest("Invalid JSON Patch")
-    return _merge_object(target, patch, type_)
+    return _merge_object(target, copied(patch), type_)
 
 
 def _merge_object(old: Json, patch: Json, type_: Type | None) -> Json:

@@ -57,6 +57,16 @@ async def test_other_verbs_go_to_the_handler_and_its_socket_comes_back(tmp_path:
             assert await asyncio.get_running_loop().sock_recv(stream, 100) == b"stats of web"
 
 
+async def test_a_path_longer_than_a_sockets_address_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    path = str(folder / "node.sock")
+    async with Supervisor() as tasks:
+        tasks.start("node", (node := NodeSocket(path, streams)).run())
+        node.listen()
+        (await UnixDialer({"n1": path}).stream("n1", {"verb": "stats", "pod": "x"})).close()
+
+
 async def refused(dialer: UnixDialer | RefusingDialer, request: Mapping[str, Any]) -> ApiError:
     with pytest.raises(ApiError) as failure:
         await dialer.stream("n1", request)

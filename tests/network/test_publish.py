@@ -17,10 +17,24 @@ from podling.supervise import Supervisor
 
 
 class Host:
-    """Listeners made right here."""
+    """Listeners made right here, and held as the keeper holds them."""
 
-    async def listen(self, address: str, port: int, protocol: str) -> socket.socket:
-        return listener(address, port, socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM)
+    def __init__(self) -> None:
+        self.held: dict[Published, socket.socket] = {}
+
+    async def listen(self, port: Published) -> socket.socket:
+        if port not in self.held:
+            kind = socket.SOCK_DGRAM if port.protocol == "UDP" else socket.SOCK_STREAM
+            self.held[port] = listener(port.address, port.port, kind)
+            if port.protocol == "TCP":
+                self.held[port].listen()
+        return self.held[port].dup()
+
+    async def unlisten(self, port: Published) -> None:
+        self.held.pop(port).close()
+
+    async def listening(self) -> frozenset[Published]:
+        return frozenset(self.held)
 
 
 class InTurn:
@@ -143,3 +157,24 @@ async def test_clients_of_a_forgotten_udp_target_get_another() -> None:
     relay.close()
     one.close()
     two.close()
+
+
+async def test_the_next_process_finds_the_listeners_and_closes_those_nobody_wants() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    target: Target = server.sockets[0].getsockname()
+    host = Host()
+    kept, left = (Published("127.0.0.1", free_port(), "TCP") for _ in range(2))
+    async with Supervisor() as tasks:
+        first = Publisher(host, tasks, SystemEnv())
+        await first.reconcile({kept: Fixed(target), left: Fixed(target)})
+        first.close()
+        waiting = await asyncio.open_connection("127.0.0.1", kept.port)
+        assert await Publisher(host, tasks, SystemEnv()).reconcile({kept: Fixed(target)}) == {}
+        assert await waiting[0].read() == b"hello"
+        waiting[1].close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", left.port)

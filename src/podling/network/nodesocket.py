@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ApiError, BadRequest, ServiceUnavailable
+from podling.network.unixpath import short_path
 from podling.supervise import Supervisor
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[socket.socket]]
@@ -43,7 +44,8 @@ class NodeSocket:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        listener.bind(self._path)
+        with short_path(self._path) as path:
+            listener.bind(path)
         os.chmod(self._path, 0o600)
         if self._owner is not None:
             os.chown(self._path, self._owner, -1)

@@ -16,13 +16,6 @@ from podling.network.udprelay import UdpRelay
 from podling.supervise import Supervisor
 
 
-class Listeners(Protocol):
-    """What is needed of the keeper's client."""
-
-    async def listen(self, address: str, port: int, protocol: str) -> socket.socket:
-        """A socket bound (TCP: listening) in the host's namespace; `protocol` is TCP or UDP. Raises OSError."""
-
-
 class Published(NamedTuple):
     """A port on the host."""
 
@@ -30,6 +23,19 @@ class Published(NamedTuple):
     port: int
     protocol: str
     """TCP or UDP."""
+
+
+class Listeners(Protocol):
+    """What is needed of the host. Failures are OSErrors."""
+
+    async def listen(self, port: Published) -> socket.socket:
+        """A socket bound (TCP: listening) in the host's namespace; the same one if there is one already."""
+
+    async def unlisten(self, port: Published) -> None:
+        """Close it where it is held."""
+
+    async def listening(self) -> frozenset[Published]:
+        """All that are held, also for an earlier process."""
 
 
 class Publisher:
@@ -48,9 +54,10 @@ class Publisher:
 
         Open TCP connections of a port that is closed go on to their own end.
         """
-        for port in [port for port in self._relays if port not in wanted]:
-            self._relays.pop(port).close()
         failures: dict[Published, OSError] = {}
+        held = await self._listeners.listening() | self._relays.keys()
+        for port in sorted(held - wanted.keys()):
+            await self._close(port, failures)
         for port, balancer in wanted.items():
             if (relay := self._relays.get(port)) is not None:
                 relay.balancer = balancer
@@ -62,13 +69,21 @@ class Publisher:
         return failures
 
     def close(self) -> None:
-        """End all, connections too."""
+        """End all relays, connections too; the host's listeners stay for the next process."""
         for relay in self._relays.values():
             relay.cut() if isinstance(relay, TcpRelay) else relay.close()
         self._relays.clear()
 
+    async def _close(self, port: Published, failures: dict[Published, OSError]) -> None:
+        if (relay := self._relays.pop(port, None)) is not None:
+            relay.close()
+        try:
+            await self._listeners.unlisten(port)
+        except OSError as error:
+            failures[port] = error
+
     async def _open(self, port: Published, balancer: Balancer) -> TcpRelay | UdpRelay:
-        listener = await self._listeners.listen(port.address, port.port, port.protocol)
+        listener = await self._listeners.listen(port)
         if port.protocol == "UDP":
             return UdpRelay(balancer, listener, self._env)
         relay = TcpRelay(balancer, self._tasks)

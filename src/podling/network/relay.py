@@ -16,6 +16,7 @@ import struct
 from collections.abc import Collection
 from typing import Protocol, cast
 
+from podling.network.unixpath import short_path
 from podling.supervise import Supervisor
 
 Target = str | tuple[str, int]
@@ -243,6 +244,7 @@ def _resume(transport: asyncio.Transport) -> None:
 async def _dial(target: Target, protocol: asyncio.Protocol) -> None:
     loop = asyncio.get_running_loop()
     if isinstance(target, str):
-        await loop.create_unix_connection(lambda: protocol, target)
+        with short_path(target) as path:
+            await loop.create_unix_connection(lambda: protocol, path)
     else:
         await loop.create_connection(lambda: protocol, *target)

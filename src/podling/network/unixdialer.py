@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ServiceUnavailable, from_status
+from podling.network.unixpath import short_path
 
 _LONGEST_ANSWER = 65_536
 
@@ -31,7 +32,8 @@ class UnixDialer:
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
             try:
-                await loop.sock_connect(connection, path)
+                with short_path(path) as short:
+                    await loop.sock_connect(connection, short)
                 await loop.sock_sendall(connection, msgspec.json.encode(request) + b"\n")
                 return await _answer(connection, node)
             except OSError as error:

@@ -21,8 +21,8 @@ def all_invalid(path: str, value: Any, texts: Iterable[str]) -> list[Cause]:
 
 
 def one_of(path: str, value: Any, options: Iterable[str]) -> list[Cause]:
-    """`value` must be one of the options, which are listed in sorted order."""
-    options = sorted(options)
+    """`value` must be one of the options, which are listed as given."""
+    options = tuple(options)
     return [] if value in options else [causes.unsupported(path, value, options)]
 
 

@@ -145,7 +145,7 @@ class Doer:
             metadata = (await self._rest.get(resource, namespace, action.name)).object.get("metadata", {})
         except NotFound:
             metadata = {}
-        same = metadata.get("uid") == action.uid
+        same = bool(metadata) and (not action.uid or metadata.get("uid") == action.uid)
         if isinstance(action, Absent) and same:
             raise NotYet(f"{resource.plural} {action.name} exists")
         if isinstance(action, Present) and (not same or metadata.get("deletionTimestamp")):

@@ -13,7 +13,7 @@ from podling.controllermanager.doer import Journal
 from podling.controllermanager.runner import Runner
 from podling.env import Env
 from podling.reconcile.controller import Controller
-from podling.reconcile.view import Served, Settings
+from podling.reconcile.view import Served, ServedResources, Settings
 from podling.supervise import Supervisor
 
 
@@ -41,7 +41,7 @@ class ControllerManager:
         journal: Journal | None = None,
     ) -> None:
         self.informers = Informers(transport, env)
-        known = tuple(served)
+        known = ServedResources(served)
         chosen = find_controllers() if controllers is None else tuple(controllers)
         self.runners = tuple(
             Runner(controller, self.informers, transport, env, settings, known, journal) for controller in chosen

@@ -24,7 +24,7 @@ from podling.controllermanager.view import LiveView
 from podling.env import Env
 from podling.reconcile.action import Plan
 from podling.reconcile.controller import Controller, Keys
-from podling.reconcile.view import Served, Settings
+from podling.reconcile.view import ServedResources, Settings
 from podling.supervise import Supervisor
 
 PARALLEL = 16
@@ -45,7 +45,7 @@ class Runner:
         transport: Transport,
         env: Env,
         settings: Settings,
-        served: tuple[Served, ...] = (),
+        served: ServedResources,
         journal: Journal | None = None,
     ) -> None:
         self._controller, self._informers, self._env = controller, informers, env
@@ -84,13 +84,15 @@ class Runner:
 
     def _listen(self) -> None:
         controller = self._controller
-        own = [each.resource for each in self._served] if controller.resource is None else [controller.resource]
+        every = [each.resource for each in self._served] if controller.everything else []
+        own = every if controller.resource is None else [controller.resource]
         for resource in own:
             informer = self._informers.of(resource)
             self._sources[f"{resource.group or 'core'}/{resource.plural}"] = informer
-            informer.on_change(self._changed(_itself))
-            if controller.related is not None:
-                informer.on_change(self._changed(controller.related))
+            informer.on_change(self._changed(self._itself))
+        if controller.related is not None:
+            for resource in every or own:
+                self._informers.of(resource).on_change(self._changed(controller.related))
         for watch in controller.watches:
             self._informers.of(watch.resource).on_change(self._changed(watch.keys))
 
@@ -201,16 +203,15 @@ class Runner:
         if sight.key:
             await informer.wait_until(lambda: _gone(informer.by_key(sight.key), sight.uid))
 
+    def _itself(self, changed: Object, _: object) -> Iterable[str]:
+        return (changed.key,) if self._controller.relevant(changed) else ()
+
     def _object(self, key: str) -> Object | None:
         group, plural, _ = key.split("/", 2)
         return self._sources[f"{group}/{plural}"].by_key(key)
 
     def _view(self, key: str) -> LiveView:
         return LiveView(self._informers, self._env, self._settings, self._served, self._failures.get(key))
-
-
-def _itself(changed: Object, _: object) -> Iterable[str]:
-    return (changed.key,)
 
 
 def _gone(found: Object | None, uid: str) -> bool:

@@ -7,7 +7,7 @@ from podling.client.indexed import Lister
 from podling.client.informer import Informers
 from podling.client.transport import Resource
 from podling.env import Env
-from podling.reconcile.view import Served, Settings
+from podling.reconcile.view import ServedResources, Settings
 
 
 class LiveView:
@@ -18,7 +18,7 @@ class LiveView:
         informers: Informers,
         env: Env,
         settings: Settings,
-        served: tuple[Served, ...],
+        served: ServedResources,
         failure: ApiError | None = None,
     ) -> None:
         self._informers = informers

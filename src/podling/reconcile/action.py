@@ -77,7 +77,7 @@ class DeleteAll(msgspec.Struct, frozen=True):
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """Fails unless no object of this name has this uid, as the API says now."""
+    """Fails unless no object of this name has this uid ("": any), as the API says now."""
 
     resource: Resource
     namespace: str

@@ -33,12 +33,16 @@ class Controller:
     component: str
     reconcile: Callable[[Object, View], Plan]
     resource: Resource | None = None
-    """What its keys are; None: objects of every served resource (then `related` names further keys of a change)."""
+    """What its keys are; None: objects of every served resource."""
     watches: tuple[Watch, ...] = ()
     reads: tuple[Resource, ...] = ()
     """Looked at without being woken by it."""
     vanished: Callable[[str, View], Plan] | None = None
     """What to do about a key whose object is gone."""
+    relevant: Callable[[Object], bool] = lambda found: True
+    """Whether a change of the object itself is worth a look; of what is irrelevant before and after, none is taken."""
     related: Keys | None = None
+    """Further keys that a change concerns: of any served resource where the controller reads everything, else of its
+    own."""
     everything: bool = False
     """It reads every served resource."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +21,6 @@ class Settings(msgspec.Struct, frozen=True):
     """PEM of the certificate authority, for the ConfigMap kube-root-ca.crt of every namespace."""
     node_grace: float = 50.0
     """A node whose Lease is older than this is unknown."""
-    terminated_pod_limit: int = 12500
     started: float = 0.0
     """When this control plane began to look (wall clock): a Lease cannot have been renewed while nobody served it."""
 
@@ -33,6 +32,25 @@ class Served(msgspec.Struct, frozen=True):
     kind: str
     namespaced: bool
     verbs: tuple[str, ...] = ()
+
+
+class ServedResources:
+    """Every resource that can be listed, watched and deleted, in the order of discovery; preferred versions only."""
+
+    def __init__(self, served: Iterable[Served] = ()) -> None:
+        self._all = tuple(served)
+        self._kinds = {(each.resource.group, each.kind): each for each in self._all}
+        self._plurals = {(each.resource.group or "core", each.resource.plural): each for each in self._all}
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._all)
+
+    def of_kind(self, group: str, kind: str) -> Served | None:
+        return self._kinds.get((group, kind))
+
+    def of_plural(self, group: str, plural: str) -> Served | None:
+        """`group` as in a store's key: "core" for the empty one."""
+        return self._plurals.get((group or "core", plural))
 
 
 class View(Protocol):
@@ -50,8 +68,7 @@ class View(Protocol):
         """What ended the last plan for this key; None after one that succeeded."""
 
     @property
-    def served(self) -> tuple[Served, ...]:
-        """Every resource that can be listed, watched and deleted, in the order of discovery; preferred versions."""
+    def served(self) -> ServedResources: ...
 
     def of(self, resource: Resource) -> Lister: ...
 
@@ -66,9 +83,9 @@ class Snapshot:
         now: float = 0.0,
         settings: Settings | None = None,
         failure: ApiError | None = None,
-        served: tuple[Served, ...] = (),
+        served: Iterable[Served] = (),
     ) -> None:
-        self.now, self.failure, self.served = now, failure, served
+        self.now, self.failure, self.served = now, failure, ServedResources(served)
         self.settings = settings or Settings()
         self._listers: dict[Resource, _Seen] = {}
         for resource, value in objects:

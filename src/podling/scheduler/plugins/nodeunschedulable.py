@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from podling.api.kinds.core.node import Taint
+from podling.reconcile.tolerating import tolerated
 from podling.scheduler.plugin import Plugin, Refusal
 from podling.scheduler.snapshot import NodeFacts, PodFacts
-from podling.scheduler.tolerating import tolerated
 
 CORDONED = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 REFUSAL = Refusal(("node(s) were unschedulable",), helpless=True)

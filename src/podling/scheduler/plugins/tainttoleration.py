@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from podling.reconcile.tolerating import tolerated
 from podling.scheduler.plugin import Plugin, Refusal, Scores, up_to_highest
 from podling.scheduler.snapshot import NodeFacts, PodFacts
-from podling.scheduler.tolerating import tolerated
 
 
 def refuse(facts: PodFacts, node: NodeFacts) -> Refusal | None:

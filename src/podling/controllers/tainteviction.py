@@ -1,0 +1,61 @@
+"""Taint eviction: Pods that do not tolerate a NoExecute taint of their node are deleted, those that tolerate it for a
+time when the time is over.
+
+The time counts from the moment the taint was added, so a restart of this controller forgets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from podling.api.kinds.core.node import Taint
+from podling.api.kinds.core.scheduling import Toleration
+from podling.api.objects import Object
+from podling.client.resources import NODES, PODS
+from podling.reconcile import pods
+from podling.reconcile.action import Again, Delete, Plan, Tell, reference
+from podling.reconcile.controller import Controller, Watch
+from podling.reconcile.tolerating import tolerates
+from podling.reconcile.view import View
+
+
+def reconcile(found: Object, view: View) -> Plan:
+    pod = found.view
+    if found.head.deleting or not pod.spec.node_name:
+        return
+    node = view.of(NODES).get("", pod.spec.node_name)
+    taints = [taint for taint in node.view.spec.taints if taint.effect == "NoExecute"] if node is not None else []
+    if not taints:
+        return
+    deadline = min(_deadline(taint, pod.spec.tolerations, view.now) for taint in taints)
+    if deadline <= view.now:
+        message = f"Marking for deletion Pod {found.head.namespace}/{found.head.name}"
+        told = Tell(reference(found), "Normal", "TaintManagerEviction", message)
+        yield [Delete(PODS, found.head.namespace, found.head.name, found.head.uid, done=told)]
+    elif deadline != float("inf"):
+        yield [Again(deadline - view.now)]
+
+
+def _deadline(taint: Taint, tolerations: Iterable[Toleration], now: float) -> float:
+    """When the Pod has to go; infinity where it may stay."""
+    matching = [each for each in tolerations if tolerates(each, taint)]
+    if not matching:
+        return now
+    limits = [each.toleration_seconds for each in matching if each.toleration_seconds is not None]
+    if not limits:
+        return float("inf")
+    return pods.seconds(taint.time_added, now) + max(0, min(limits))
+
+
+def _pods_of(node: Object, view: View) -> Iterable[str]:
+    return [pod.key for pod in view.of(PODS).on_node(node.head.name)] if node.view.spec.taints else []
+
+
+CONTROLLER = Controller(
+    name="taint-eviction-controller",
+    component="taint-eviction-controller",
+    reconcile=reconcile,
+    resource=PODS,
+    watches=(Watch(NODES, _pods_of),),
+    relevant=lambda pod: bool(pod.view.spec.node_name),
+)

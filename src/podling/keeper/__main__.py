@@ -78,6 +78,7 @@ def _become(state: str, group: str, hostname: str, host_net: int, host_proc: int
         kernel.sethostname(hostname)
         _daemonise(state)
         listener = _bind(state)
+        os.umask(0o022)  # what containers inherit
         os.chdir(run)
         os.makedirs("oci", exist_ok=True)
         records = Records(state)

@@ -60,6 +60,17 @@ def discover(table: str = "/proc/self/mounts") -> Hierarchies:
     return Hierarchies(controllers, second, "")
 
 
+def available(where: Hierarchies) -> frozenset[str]:
+    """The controllers that this host can enforce something with."""
+    if not where.unified:
+        return frozenset(where.controllers)
+    try:
+        with open(f"{where.unified}/cgroup.controllers", encoding="ascii") as file:
+            return frozenset(file.read().split())
+    except OSError:
+        return frozenset()
+
+
 def join(where: Hierarchies, path: str) -> None:
     """Put the calling process into group `path`; a hierarchy that does not let it in is left out."""
     for folder in where.folders(path):

@@ -68,6 +68,7 @@ class Container:
         self._terminal = -1
         self._busy = False
         self._when_gone: list[Callable[[], None]] = []
+        self._when_ended: list[Callable[[], None]] = []
 
     # -- made and started ---------------------------------------------------------------------------------------
 
@@ -221,6 +222,9 @@ class Container:
         for session, _ in attached:
             session.end(sessions.success())
         self._node.tell("exited", self.record["id"], self.record["sandbox"])
+        ended, self._when_ended = self._when_ended, []
+        for call in ended:
+            call()
         self._delete()
 
     def _delete(self) -> None:
@@ -246,6 +250,14 @@ class Container:
             done(0)
         finally:
             os.close(null)
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        """Call once its process has ended and its output is in the log."""
+        self._when_ended.append(call)
+
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Call once it has ended and the runtime has let go of it."""
+        self._when_gone.append(call)
 
     def end(self, reply: Callable[[], None]) -> None:
         """Kill it; `reply` once nothing of it runs."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from podling.keeper import cgroups
+from podling.wire.keeper import Decoder, encode
 
 
 class KeeperError(Exception):
@@ -88,11 +89,35 @@ def find_keeper(state_dir: Path) -> KeeperHandle | None:
     return None
 
 
-def end_node(state_dir: Path, cluster: str, node: str, on_left: Callable[[str], None] = lambda text: None) -> None:
-    """Kill the keeper of this folder, whatever its groups still list, and remove the groups. Idempotent."""
+def stop_keeper(state_dir: Path, grace: float) -> None:
+    """End the node of this folder: stop signals, then SIGKILL after `grace` seconds. Idempotent, never asks twice."""
     keeper = find_keeper(state_dir)
-    if keeper is not None:
-        keeper.kill()
-        keeper.wait(5)
-    if not cgroups.cleanup(cluster, node):
-        on_left(f"processes of node {node} are still there")
+    if keeper is None:
+        return
+    try:
+        _ask_to_stop(state_dir, grace)
+        keeper.wait(grace + 1)
+    except OSError:
+        pass  # it does not listen any more: what follows needs no consent
+    keeper.kill()
+    keeper.wait(5)
+
+
+def clean_up(cluster: str, node: str) -> bool:
+    """Kill whatever the node's groups still list and remove them: needs no state. True when nothing is left."""
+    return cgroups.cleanup(cluster, node)
+
+
+def _ask_to_stop(state_dir: Path, grace: float) -> None:
+    folder = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(2)
+            client.connect(f"/proc/self/fd/{folder}/keeper.sock")
+            client.sendall(encode({"id": 1, "op": "stop", "with": {"grace": grace}}))
+            answers = Decoder()
+            while data := client.recv(4096):
+                if any(answer.get("id") == 1 for answer in answers.feed(data)):
+                    return
+    finally:
+        os.close(folder)

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SHARED_MEMORY = "shm"
 KINDS = {"net": kernel.NEWNET, "ipc": kernel.NEWIPC, "uts": kernel.NEWUTS}
 
 
@@ -28,6 +29,8 @@ class Namespaces:
     def path(self, sandbox: str, kind: str) -> str:
         """What a runtime is told to join: the Pod's namespace, or the node's where the Pod has none of its own."""
         path = f"{self._folder}/{sandbox}/{kind}"
+        if kind == SHARED_MEMORY:
+            return path if os.path.exists(path) else "/dev/shm"
         return path if os.path.exists(path) else f"/proc/1/ns/{kind}"
 
     def open(self, sandbox: str, kind: str) -> int:
@@ -53,6 +56,8 @@ class Namespaces:
                 for kind in kinds:
                     os.close(os.open(f"{folder}/{kind}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
                     kernel.mount(f"/proc/self/ns/{kind}", f"{folder}/{kind}", flags=kernel.MS_BIND)
+                if "ipc" in kinds:
+                    _shared_memory(f"{folder}/{SHARED_MEMORY}")
             finally:
                 for kind in kinds:
                     kernel.setns(self._own[kind], KINDS[kind])
@@ -70,7 +75,7 @@ class Namespaces:
             except OSError as error:
                 if error.errno != 22:  # EINVAL: the file is there, the mount never came
                     raise
-            os.unlink(f"{folder}/{name}")
+            os.rmdir(f"{folder}/{name}") if name == SHARED_MEMORY else os.unlink(f"{folder}/{name}")
         os.rmdir(folder)
 
     def socket_in(self, sandbox: str) -> socket.socket:
@@ -103,6 +108,13 @@ class Namespaces:
             return listener
         finally:
             kernel.setns(self._own["net"], kernel.NEWNET)
+
+
+def _shared_memory(folder: str) -> None:
+    """/dev/shm belongs to the Pod, as its other ways of interprocess communication do."""
+    os.mkdir(folder)
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("shm", folder, "tmpfs", flags, "mode=1777,size=64m")
 
 
 def _sysctl(name: str, value: str) -> None:

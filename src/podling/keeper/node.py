@@ -101,8 +101,22 @@ class Node:
         answer.ok(sorted(self.listeners))
 
     def stop(self, request: dict[str, Any], answer: Answer) -> None:
+        """End the node: the stop signal to every container, and the keeper's own end after `grace` seconds at most."""
         answer.ok({})
-        self.loop.later(0.01, self.loop.stop)
+        alive = [c for c in self.containers.values() if c.record["state"] == "running"]
+        left = [len(alive)]
+
+        def one_less() -> None:
+            left[0] -= 1
+            if left[0] <= 0:
+                self.loop.later(0.0, self.loop.stop)
+
+        for container in alive:
+            container.when_gone(one_less)
+            container.kill(int(container.record["stop_signal"]))
+        if not alive:
+            one_less()
+        self.loop.later(float(request["grace"]), self.loop.stop)
 
     # -- sandboxes ----------------------------------------------------------------------------------------------
 
@@ -181,7 +195,7 @@ class Node:
             raise ValueError(f"container {request['id']} exists already")
         self._sandbox({"id": request["sandbox"]})
         keys = ("id", "sandbox", "bundle", "runtime", "cgroup", "mounts", "tty", "stdin", "stdin_once", "log_path")
-        record = {key: request[key] for key in (*keys, "labels")}
+        record = {key: request[key] for key in (*keys, "labels", "stop_signal")}
         record.update(state="created", pid=0, host_pid=0, created_at=now(), started_at=0.0, finished_at=0.0)
         record.update(exit_code=0, signal=0, oom_killed=False, message="")
         container = Container(self, record)
@@ -198,6 +212,27 @@ class Node:
     def kill_container(self, request: dict[str, Any], answer: Answer) -> None:
         self._container(request).kill(int(request["signal"]))
         answer.ok({})
+
+    def container(self, request: dict[str, Any], answer: Answer) -> None:
+        found = self.containers.get(request["id"])
+        answer.ok(found.record if found else None)
+
+    def wait_container(self, request: dict[str, Any], answer: Answer) -> None:
+        """Answers `{"ended": true}` when it has ended, false after `seconds`."""
+        told: list[bool] = []
+
+        def tell(ended: bool) -> None:
+            if not told:
+                told.append(ended)
+                timer.cancel()
+                answer.ok({"ended": ended})
+
+        timer = self.loop.later(float(request["seconds"]), lambda: tell(False))
+        container = self.containers.get(request["id"])
+        if container is None or container.record["state"] != "running":
+            tell(True)
+        else:
+            container.when_ended(lambda: tell(True))
 
     def remove_container(self, request: dict[str, Any], answer: Answer) -> None:
         container = self.containers.get(request["id"])
@@ -227,7 +262,7 @@ class Node:
         answer.ok(self._paths(self._sandbox(request)["id"]))
 
     def _paths(self, sandbox: str) -> dict[str, str]:
-        return {kind: self.namespaces.path(sandbox, kind) for kind in ("net", "ipc", "uts")}
+        return {kind: self.namespaces.path(sandbox, kind) for kind in ("net", "ipc", "uts", "shm")}
 
     def _sandbox(self, request: dict[str, Any]) -> dict[str, Any]:
         record = self.records.sandboxes.get(request["id"])

@@ -41,7 +41,8 @@ def _mount(wanted: dict[str, Any]) -> None:
     if not upper:
         _mount_read_only(target, lower)
         return
-    os.makedirs(upper, exist_ok=True)
+    if not os.path.isdir(upper):
+        _like(upper, lower[0])
     work = wanted["work"]
     shutil.rmtree(work, ignore_errors=True)  # a volatile mount refuses what an earlier one left
     os.makedirs(work)
@@ -62,6 +63,14 @@ def _mount_read_only(target: str, lower: list[str]) -> None:
         return
     kernel.mount(lower[0], target, flags=kernel.MS_BIND)
     kernel.mount("", target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY)
+
+
+def _like(folder: str, model: str) -> None:
+    """The merged folder shows the owner and mode of its uppermost part."""
+    state = os.stat(model)
+    os.makedirs(folder)
+    os.chown(folder, state.st_uid, state.st_gid)
+    os.chmod(folder, state.st_mode & 0o7777)
 
 
 def _escaped(path: str) -> str:

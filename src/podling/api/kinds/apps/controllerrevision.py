@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.apps.v1beta2 import same_shape
 from podling.api.kinds.cells import AGE, NAME, NONE, column, number
 from podling.api.kinds.kind import Json, Kind
@@ -36,11 +38,22 @@ def controller(obj: Json, now: float) -> str:
     return NONE
 
 
+def validate(obj: Json) -> list[Cause]:
+    found = [] if obj.get("data") is not None else [causes.required("data", "data is mandatory")]
+    return found + rules.not_negative("revision", obj.get("revision", 0))
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return causes.immutable("data", new.get("data"), old.get("data"))
+
+
 KIND = Kind(
     "apps",
     "v1",
     "ControllerRevision",
     ControllerRevision,
+    validate=validate,
+    validate_update=validate_update,
     columns=(
         NAME,
         column("Controller", controller, description="What keeps it."),

@@ -5,6 +5,9 @@ One Pod on every node that takes it.
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
 from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
 from podling.api.kinds.core import poddefaults
@@ -78,12 +81,42 @@ def node_selector(obj: Json, now: float) -> str:
     return labels_text(at(obj, "spec.template.spec.nodeSelector"))
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = workloadrules.selector_and_template(spec, "DaemonSet", "daemonset")
+    found += workloadrules.not_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit")
+    return found + _update_strategy(spec.get("updateStrategy") or {})
+
+
+def _update_strategy(strategy: Json) -> list[Cause]:
+    path, kind, rolling = "spec.updateStrategy", strategy.get("type"), strategy.get("rollingUpdate")
+    if kind == "OnDelete":
+        return []
+    if kind != "RollingUpdate":
+        return [causes.unsupported(path, strategy, ("RollingUpdate", "OnDelete"))]
+    if rolling is None:
+        return [causes.required(f"{path}.rollingUpdate")]
+    here = f"{path}.rollingUpdate"
+    unavailable, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
+    found = workloadrules.int_or_percent(f"{here}.maxUnavailable", unavailable)
+    found += workloadrules.int_or_percent(f"{here}.maxSurge", surge)
+    some = workloadrules.percent_or_zero(unavailable), workloadrules.percent_or_zero(surge)
+    if all(some):
+        found.append(causes.invalid(f"{here}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
+    elif not any(some):
+        text = "cannot be 0 when maxSurge is 0"
+        found.append(causes.invalid(f"{here}.maxUnavailable", unavailable, text))
+    return found + workloadrules.at_most_whole(f"{here}.maxUnavailable", unavailable)
+
+
 KIND = Kind(
     "apps",
     "v1",
     "DaemonSet",
     DaemonSet,
     defaults=defaults,
+    validate=validate,
+    validate_update=workloadrules.immutable_selector,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

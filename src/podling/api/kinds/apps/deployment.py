@@ -5,6 +5,9 @@ Rolls a ReplicaSet out in place of its predecessor.
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
 from podling.api.kinds.cells import AGE, NAME, at, column, number, template_columns
 from podling.api.kinds.core import poddefaults
@@ -83,12 +86,50 @@ def ready(obj: Json, now: float) -> str:
     return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = workloadrules.not_negative(spec, "spec", "replicas")
+    found += workloadrules.selector_and_template(spec, "Deployment")
+    found += _strategy(spec.get("strategy") or {})
+    found += workloadrules.not_negative(
+        spec, "spec", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"
+    )
+    deadline = spec.get("progressDeadlineSeconds")
+    if deadline is not None and deadline <= spec.get("minReadySeconds", 0):
+        found.append(causes.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+    return found
+
+
+def _strategy(strategy: Json) -> list[Cause]:
+    path, kind, rolling = "spec.strategy", strategy.get("type"), strategy.get("rollingUpdate")
+    if kind == "Recreate":
+        text = "may not be specified when strategy `type` is 'Recreate'"
+        return [] if rolling is None else [causes.forbidden(f"{path}.rollingUpdate", text)]
+    if kind != "RollingUpdate":
+        return [causes.unsupported(f"{path}.type", kind, ("Recreate", "RollingUpdate"))]
+    unavailable, surge = (rolling or {}).get("maxUnavailable", 0), (rolling or {}).get("maxSurge", 0)
+    here = f"{path}.rollingUpdate"
+    found = workloadrules.int_or_percent(f"{here}.maxUnavailable", unavailable)
+    found += workloadrules.int_or_percent(f"{here}.maxSurge", surge)
+    if not workloadrules.percent_or_zero(unavailable) and not workloadrules.percent_or_zero(surge):
+        text = "may not be 0 when `maxSurge` is 0"
+        found.append(causes.invalid(f"{here}.maxUnavailable", unavailable, text))
+    return found + workloadrules.at_most_whole(f"{here}.maxUnavailable", unavailable)
+
+
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    return workloadrules.counts(new, "updatedReplicas", "readyReplicas", "availableReplicas")
+
+
 KIND = Kind(
     "apps",
     "v1",
     "Deployment",
     Deployment,
     defaults=defaults,
+    validate=validate,
+    validate_update=workloadrules.immutable_selector,
+    validate_status=validate_status,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

@@ -5,6 +5,9 @@ Keeps a number of equal Pods alive. Deployments make them; books made them by ha
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
 from podling.api.kinds.cells import AGE, NAME, column, number, template_columns
 from podling.api.kinds.core import poddefaults
@@ -57,12 +60,30 @@ def fields(obj: Json) -> dict[str, str]:
     return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = workloadrules.not_negative(spec, "spec", "replicas", "minReadySeconds")
+    return found + workloadrules.selector_and_template(spec, "ReplicaSet")
+
+
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    found = workloadrules.counts(new, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    status = new.get("status") or {}
+    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
+        text = "cannot be greater than readyReplicas"
+        found.append(causes.invalid("status.availableReplicas", status["availableReplicas"], text))
+    return found
+
+
 KIND = Kind(
     "apps",
     "v1",
     "ReplicaSet",
     ReplicaSet,
     defaults=defaults,
+    validate=validate,
+    validate_update=workloadrules.immutable_selector,
+    validate_status=validate_status,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

@@ -5,6 +5,10 @@ Pods with names, an order and volumes of their own.
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
 from podling.api.kinds.cells import AGE, NAME, at, column, template_columns
 from podling.api.kinds.core import persistentvolumeclaim, poddefaults
@@ -100,12 +104,60 @@ def ready(obj: Json, now: float) -> str:
     return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"
 
 
+_UPDATABLE = (
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+)
+
+
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = rules.required_one_of(
+        "spec.podManagementPolicy", spec.get("podManagementPolicy"), ("OrderedReady", "Parallel")
+    )
+    strategy = spec.get("updateStrategy") or {}
+    found += rules.required_one_of("spec.updateStrategy.type", strategy.get("type"), ("RollingUpdate", "OnDelete"))
+    partition = (strategy.get("rollingUpdate") or {}).get("partition")
+    found += rules.not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
+    if strategy.get("type") == "OnDelete" and strategy.get("rollingUpdate") is not None:
+        text = "only allowed for updateStrategy 'RollingUpdate'"
+        found.append(causes.invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], text))
+    retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    for name, value in retention.items():
+        found += rules.one_of(f"spec.persistentVolumeClaimRetentionPolicy.{name}", value, ("Retain", "Delete"))
+    found += workloadrules.not_negative(spec, "spec", "replicas", "minReadySeconds", "revisionHistoryLimit")
+    start = (spec.get("ordinals") or {}).get("start")
+    found += rules.not_negative("spec.ordinals.start", start)
+    if service := spec.get("serviceName"):
+        found += rules.all_invalid("spec.serviceName", service, names.dns_subdomain(service))
+    return found + workloadrules.selector_and_template(spec, "StatefulSet", "statefulset")
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    """Claims, selector, service and order are for ever."""
+    now, before = new.get("spec") or {}, old.get("spec") or {}
+    fixed = {*now, *before} - set(_UPDATABLE)
+    if all((now.get(name) or None) == (before.get(name) or None) for name in fixed):
+        return []
+    listed = ", ".join(f"'{name}'" for name in _UPDATABLE[:-1])
+    text = f"updates to statefulset spec for fields other than {listed} and '{_UPDATABLE[-1]}' are forbidden"
+    return [causes.forbidden("spec", text)]
+
+
 KIND = Kind(
     "apps",
     "v1",
     "StatefulSet",
     StatefulSet,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    name_rule=names.dns_label,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

@@ -5,6 +5,11 @@ Makes a Job whenever its schedule says so.
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.apps import workloadrules
+from podling.api.kinds.batch import job
 from podling.api.kinds.batch.job import JobTemplateSpec
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, since, template_columns, value
 from podling.api.kinds.core import poddefaults
@@ -58,12 +63,50 @@ def last_schedule(obj: Json, now: float) -> str:
     return since(found, now) if found else NONE
 
 
+# A Job's name is the CronJob's and eleven characters more.
+LONGEST_NAME = 52
+
+
+def name_rule(name: str) -> list[str]:
+    found = names.dns_subdomain(name)
+    return found if len(name) <= LONGEST_NAME else [*found, f"must be no more than {LONGEST_NAME} characters"]
+
+
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = [] if spec.get("schedule") else [causes.required("spec.schedule")]
+    if "TZ" in spec.get("schedule", ""):
+        text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        found.append(causes.invalid("spec.schedule", spec["schedule"], text))
+    elif spec.get("schedule"):
+        found += _schedule(spec["schedule"])
+    if spec.get("timeZone") == "":
+        found.append(causes.invalid("spec.timeZone", "", "timeZone must be nil or non-empty string"))
+    found += workloadrules.not_negative(
+        spec, "spec", "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"
+    )
+    found += rules.required_one_of(
+        "spec.concurrencyPolicy", spec.get("concurrencyPolicy"), ("Allow", "Forbid", "Replace")
+    )
+    return found + job.validate_spec("spec.jobTemplate.spec", at(spec, "jobTemplate.spec") or {})
+
+
+def _schedule(text: str) -> list[Cause]:
+    fields = text.split()
+    if text.startswith("@") or len(fields) == 5:
+        return []
+    detail = f"expected exactly 5 fields, found {len(fields)}: {fields}".replace("'", "").replace(",", "")
+    return [causes.invalid("spec.schedule", text, detail)]
+
+
 KIND = Kind(
     "batch",
     "v1",
     "CronJob",
     CronJob,
     defaults=defaults,
+    validate=validate,
+    name_rule=name_rule,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

@@ -5,8 +5,11 @@ Runs Pods until enough of them have succeeded. Unless told otherwise it selects 
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.cells import AGE, NAME, at, column, human_duration, seconds, template_columns
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, podrules
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
@@ -169,12 +172,53 @@ def duration(obj: Json, now: float) -> str:
     return human_duration((seconds(ended) if ended else now) - seconds(started))
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = validate_spec("spec", spec)
+    if spec.get("selector") is None:
+        return [*found, causes.required("spec.selector")]
+    return found + rules.label_selector("spec.selector", spec["selector"])
+
+
+def validate_spec(path: str, spec: Json) -> list[Cause]:
+    """The spec of a Job or of a CronJob's template; `path` is its own."""
+    found = workloadrules.not_negative(
+        spec, path, "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"
+    )
+    mode = spec.get("completionMode")
+    if mode is not None:
+        found += rules.one_of(f"{path}.completionMode", mode, ("NonIndexed", "Indexed"))
+    if mode == "Indexed" and spec.get("completions") is None:
+        text = "when completion mode is Indexed"
+        found.append(causes.required(f"{path}.completions", text))
+    found += podrules.template(f"{path}.template", spec.get("template"))
+    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy", "")
+    if policy == "Always":
+        found.append(causes.unsupported(f"{path}.template.spec.restartPolicy", policy, ("OnFailure", "Never")))
+    return found
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    """What the Job runs is fixed; a suspended Job that never started may still get other resources and nodes."""
+    now, before = new.get("spec") or {}, old.get("spec") or {}
+    found: list[Cause] = []
+    if before.get("completionMode") != "Indexed" or now.get("completions") != now.get("parallelism"):
+        found += causes.immutable("spec.completions", now.get("completions"), before.get("completions"))
+    for name in ("selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
+        if name == "template" and before.get("suspend") and not at(old, "status.startTime"):
+            continue
+        found += causes.immutable(f"spec.{name}", now.get(name), before.get(name))
+    return found
+
+
 KIND = Kind(
     "batch",
     "v1",
     "Job",
     Job,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(status=True, generation=True, on_create=on_create),
     columns=(
         NAME,

@@ -6,6 +6,9 @@ names, so it is a conversion of this kind.
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import at, column, since, value
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
@@ -108,11 +111,38 @@ def count(obj: Json, now: float) -> int:
     return int(at(obj, "series.count") or obj.get("count") or 1)
 
 
+_LONGEST = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
+
+
+def validate(obj: Json) -> list[Cause]:
+    found = _namespace(obj)
+    if not obj.get("eventTime"):
+        return found  # written by one of the older recorders, which say less
+    component = obj.get("reportingComponent", "")
+    found += rules.named("reportingComponent", component, names.qualified_name)
+    for name, longest in _LONGEST.items():
+        text = obj.get(name, "")
+        if not text and name != "message":
+            found.append(causes.required(name))
+        elif len(text) > longest:
+            found.append(causes.invalid(name, "", f"can have at most {longest} characters"))
+    return found
+
+
+def _namespace(obj: Json) -> list[Cause]:
+    """An event lives beside its object; those of cluster-scoped objects live in `default`."""
+    own, other = obj["metadata"].get("namespace", ""), at(obj, "involvedObject.namespace") or ""
+    if own == other or (not other and own == "default"):
+        return []
+    return [causes.invalid("involvedObject.namespace", other, "does not match event.namespace")]
+
+
 KIND = Kind(
     "",
     "v1",
     "Event",
     Event,
+    validate=validate,
     strategy=Strategy(create_on_update=True),
     columns=(
         column("Last Seen", last_seen, description="Time since it was last seen."),

@@ -7,6 +7,8 @@ takes away when everything inside is gone.
 from __future__ import annotations
 
 from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -65,12 +67,34 @@ def fields(obj: Json) -> dict[str, str]:
     return {"status.phase": (obj.get("status") or {}).get("phase", "")}
 
 
+def validate(obj: Json) -> list[Cause]:
+    found: list[Cause] = []
+    for name in (obj.get("spec") or {}).get("finalizers") or ():
+        wrong = rules.all_invalid("spec.finalizers", name, names.qualified_name(name))
+        if not wrong and "/" not in name and name != "kubernetes":
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            wrong = [causes.invalid("spec.finalizers", name, text)]
+        found += wrong
+    return found
+
+
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    phase, deleted = (new.get("status") or {}).get("phase", ""), bool(new["metadata"].get("deletionTimestamp"))
+    wanted = "Terminating" if deleted else "Active"
+    if phase == wanted:
+        return []
+    text = f"may only be '{wanted}' if `deletionTimestamp` is {'not ' if deleted else ''}empty"
+    return [causes.invalid("status.Phase", phase, text)]
+
+
 KIND = Kind(
     "",
     "v1",
     "Namespace",
     Namespace,
     defaults=defaults,
+    validate=validate,
+    validate_status=validate_status,
     strategy=Strategy(status=True, returns_deleted=True, on_create=on_create, on_update=on_update),
     name_rule=names.dns_label,
     columns=(NAME, column("Status", value("status.phase"), description="Active or Terminating."), AGE),

@@ -6,7 +6,11 @@ status.
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, joined, value
+from podling.api.kinds.core import resourcerules, schedulingrules
 from podling.api.kinds.kind import Cell, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View, field
@@ -152,12 +156,57 @@ def address(kind: str) -> Cell:
     return cell
 
 
+def validate(obj: Json) -> list[Cause]:
+    found: list[Cause] = []
+    seen: list[tuple[str, str]] = []
+    for index, taint in enumerate(at(obj, "spec.taints") or ()):
+        here, key, effect = f"spec.taints[{index}]", taint.get("key", ""), taint.get("effect", "")
+        found += rules.all_invalid(f"{here}.key", key, names.qualified_name(key))
+        text = taint.get("value", "")
+        found += rules.all_invalid(f"{here}.value", text, names.label_value(text))
+        found += rules.required_one_of(f"{here}.effect", effect, schedulingrules.EFFECTS)
+        if (key, effect) in seen:
+            found.append(causes.duplicate(here, taint))
+        seen.append((key, effect))
+    return found + _status(obj)
+
+
+def _status(obj: Json) -> list[Cause]:
+    found: list[Cause] = []
+    for part in ("capacity", "allocatable"):
+        for name, amount in (at(obj, f"status.{part}") or {}).items():
+            found += resourcerules.amount(f"status.{part}[{name}]", amount)
+    seen: list[Json] = []
+    for index, address in enumerate(at(obj, "status.addresses") or ()):
+        if address in seen:
+            found.append(causes.duplicate(f"status.addresses[{index}]", address))
+        seen.append(address)
+    return found
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    found: list[Cause] = []
+    for key, name in (("providerID", "providerID"), ("podCIDRs", "podCIDR")):
+        before = at(old, f"spec.{key}")
+        if before and at(new, f"spec.{key}") != before:
+            text = f'node updates may not change {name} except from "" to valid'
+            found.append(causes.forbidden(f"spec.{key}", text))
+    return found
+
+
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    return _status(new)
+
+
 KIND = Kind(
     "",
     "v1",
     "Node",
     Node,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_status,
     strategy=Strategy(status=True, status_on_create=True),
     columns=(
         NAME,

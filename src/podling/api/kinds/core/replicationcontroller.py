@@ -5,8 +5,11 @@ The ReplicaSet's predecessor, with a plain map as selector.
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes
+from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, podrules
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -62,12 +65,30 @@ def fields(obj: Json) -> dict[str, str]:
     return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = workloadrules.not_negative(spec, "spec", "minReadySeconds")
+    selector, template = spec.get("selector") or {}, spec.get("template")
+    if not selector:
+        found.append(causes.required("spec.selector"))
+    found += workloadrules.not_negative(spec, "spec", "replicas")
+    if template is None:
+        return [*found, causes.required("spec.template")]
+    own = (template.get("metadata") or {}).get("labels") or {}
+    if any(own.get(key) != text for key, text in selector.items()):
+        text = "`selector` does not match template `labels`"
+        found.append(causes.invalid("spec.template.metadata.labels", own, text))
+    found += podrules.template("spec.template", template)
+    return found + workloadrules.always_restarts(template, "ReplicationController")
+
+
 KIND = Kind(
     "",
     "v1",
     "ReplicationController",
     ReplicationController,
     defaults=defaults,
+    validate=validate,
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,

@@ -6,7 +6,9 @@ what is filled in here depends on the Service alone.
 
 from __future__ import annotations
 
+from podling.api import names
 from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, joined, labels_text, value
+from podling.api.kinds.core import servicerules
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import Condition, ObjectMeta
@@ -149,7 +151,16 @@ KIND = Kind(
     "Service",
     Service,
     defaults=defaults,
-    strategy=Strategy(status=True, create_on_update=True, returns_deleted=True),
+    validate=servicerules.service,
+    validate_update=servicerules.service_update,
+    name_rule=names.dns_1035_label,
+    strategy=Strategy(
+        status=True,
+        create_on_update=True,
+        returns_deleted=True,
+        on_create=servicerules.on_create,
+        on_update=servicerules.on_update,
+    ),
     columns=(
         NAME,
         column("Type", value("spec.type"), description="How the Service is exposed."),

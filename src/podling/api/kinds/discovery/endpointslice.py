@@ -5,7 +5,12 @@ The backends of a Service, up to a thousand a slice, with what proxies need to c
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, joined, value
+from podling.api.kinds.core.containerrules import PROTOCOLS
+from podling.api.kinds.core.endpoints import special_ip
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -96,12 +101,72 @@ def _cut(shown: list[str]) -> str:
     return joined(shown[:SHOWN]) + (f" + {more} more..." if more > 0 else "")
 
 
+ENDPOINTS_LIMIT, ADDRESSES_LIMIT, PORTS_LIMIT = 1000, 100, 20000
+
+
+def validate(obj: Json) -> list[Cause]:
+    kind, endpoints = obj.get("addressType", ""), obj.get("endpoints") or []
+    found = rules.required_one_of("addressType", kind, ("FQDN", "IPv4", "IPv6"))
+    if len(endpoints) > ENDPOINTS_LIMIT:
+        return [*found, causes.too_many("endpoints", len(endpoints), ENDPOINTS_LIMIT)]
+    for index, endpoint in enumerate(endpoints):
+        found += _endpoint(f"endpoints[{index}]", endpoint, kind)
+    return found + _ports(obj.get("ports") or [])
+
+
+def _endpoint(path: str, endpoint: Json, kind: str) -> list[Cause]:
+    addresses, found = endpoint.get("addresses") or [], []
+    if not addresses:
+        found.append(causes.required(f"{path}.addresses", "must contain at least 1 address"))
+    elif len(addresses) > ADDRESSES_LIMIT:
+        found.append(causes.too_many(f"{path}.addresses", len(addresses), ADDRESSES_LIMIT))
+    for index, address in enumerate(addresses):
+        found += rules.all_invalid(f"{path}.addresses[{index}]", address, _wrong_address(address, kind))
+    if hostname := endpoint.get("hostname"):
+        found += rules.all_invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
+    if node := endpoint.get("nodeName"):
+        found += rules.all_invalid(f"{path}.nodeName", node, names.dns_subdomain(node))
+    return found
+
+
+def _wrong_address(address: str, kind: str) -> list[str]:
+    if kind == "FQDN":
+        return names.dns_subdomain(address)
+    if names.ip_address(address) or (":" in address) != (kind == "IPv6"):
+        return [f"must be a valid {kind} address"]
+    return special_ip(address)
+
+
+def _ports(ports: list[Json]) -> list[Cause]:
+    if len(ports) > PORTS_LIMIT:
+        return [causes.too_many("ports", len(ports), PORTS_LIMIT)]
+    found: list[Cause] = []
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        here, name, number = f"ports[{index}]", port.get("name", ""), port.get("port")
+        if name:
+            found += rules.all_invalid(f"{here}.name", name, names.dns_label(name))
+        if name in seen:
+            found.append(causes.duplicate(f"{here}.name", name))
+        seen.add(name)
+        found += rules.required_one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
+        if number is not None:
+            found += rules.all_invalid(f"{here}.port", number, names.port_number(number))
+    return found
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return causes.immutable("addressType", new.get("addressType"), old.get("addressType"))
+
+
 KIND = Kind(
     "discovery.k8s.io",
     "v1",
     "EndpointSlice",
     EndpointSlice,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(on_create=on_create, on_update=on_update),
     columns=(
         NAME,

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 import httptools
@@ -62,8 +62,8 @@ class HttpProtocol(asyncio.Protocol):
     # the transport's events
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio.Transport.
+        transport = self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(transport)
         self._parser = httptools.HttpRequestParser(self)
@@ -225,7 +225,9 @@ class HttpProtocol(asyncio.Protocol):
     async def _upgrade(self, upgrade: Upgrade) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in upgrade.headers)
         self._raw = RawConnection(self._transport, self._writer, self._rest)
-        self._transport.write(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n{lines}\r\n".encode("latin-1"))
+        self._transport.write(
+            f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n{lines}\r\n".encode("latin-1")
+        )
         self._transport.resume_reading()
         try:
             await upgrade.run(self._raw)
@@ -316,4 +318,3 @@ class ChunkedSink:
 
 def _too_large() -> ApiError:
     return RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}")
-

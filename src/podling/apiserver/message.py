@@ -162,9 +162,7 @@ class Upgrade:
 
     __slots__ = ("headers", "run")
 
-    def __init__(
-        self, run: Callable[[Connection], Awaitable[None]], headers: Sequence[tuple[str, str]] = ()
-    ) -> None:
+    def __init__(self, run: Callable[[Connection], Awaitable[None]], headers: Sequence[tuple[str, str]] = ()) -> None:
         self.run, self.headers = run, headers
 
 

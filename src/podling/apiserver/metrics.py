@@ -54,4 +54,8 @@ class Metrics:
         for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
             total += count
             lines.append(f'{name}_bucket{{verb="{verb}",le="{bound}"}} {total}')
-        return [*lines, f'{name}_sum{{verb="{verb}"}} {self._seconds[verb]:.6f}', f'{name}_count{{verb="{verb}"}} {total}']
+        return [
+            *lines,
+            f'{name}_sum{{verb="{verb}"}} {self._seconds[verb]:.6f}',
+            f'{name}_count{{verb="{verb}"}} {total}',
+        ]

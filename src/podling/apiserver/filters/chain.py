@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ApiError, InternalError
+from podling.apiserver.config import Config
 from podling.apiserver.filters.authentication import Authentication
 from podling.apiserver.filters.authorization import Authorization
 from podling.apiserver.filters.headers import Headers
@@ -22,7 +23,6 @@ from podling.apiserver.filters.measure import Measure
 from podling.apiserver.filters.requestid import RequestId
 from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade
 from podling.apiserver.metrics import Metrics
-from podling.apiserver.config import Config
 from podling.apiserver.registry.serviceaccounts import TokenReader
 from podling.apiserver.routing import target_of
 from podling.env import Env
@@ -97,9 +97,7 @@ class Chain:
         return outcome
 
     @staticmethod
-    def _left(
-        request: Request, outcome: Outcome, leaving: list[Callable[[Request, Outcome], None]]
-    ) -> Outcome:
+    def _left(request: Request, outcome: Outcome, leaving: list[Callable[[Request, Outcome], None]]) -> Outcome:
         for leave in reversed(leaving):
             leave(request, outcome)
         return outcome

@@ -1,0 +1,82 @@
+"""Every Pod runs as a service account and finds its token, the cluster's CA and its namespace in a volume.
+
+As upstream's plugin of this name (KEP-1205): the account must exist; the volume `kube-api-access-…` is projected, so
+the token is bound to the Pod and renewed by the kubelet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podling.api.errors import forbidden
+from podling.api.objects import key_of
+from podling.env import Env
+from podling.storage.watchcache import WatchCache
+
+if TYPE_CHECKING:
+    from podling.apiserver.admission.chain import Attempt
+
+Json = dict[str, Any]
+
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+TOKEN_SECONDS = 3607
+MIRROR = "kubernetes.io/config.mirror"
+
+
+class ServiceAccount:
+    def __init__(self, env: Env, cache: WatchCache) -> None:
+        self._env, self._cache = env, cache
+
+    async def admit(self, attempt: Attempt) -> None:
+        if attempt.operation != "CREATE" or attempt.served.kind.kind != "Pod":
+            return
+        pod = attempt.obj
+        spec = pod.get("spec") or {}
+        if MIRROR in (pod["metadata"].get("annotations") or {}):
+            return
+        name = spec.setdefault("serviceAccountName", "default") or "default"
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+        found = self._cache.get(key_of("", "serviceaccounts", attempt.namespace, name))
+        if found is None:
+            why = f'error looking up service account {attempt.namespace}/{name}: serviceaccount "{name}" not found'
+            raise forbidden("pods", pod["metadata"].get("name", ""), why)
+        account = found.json()
+        if "imagePullSecrets" not in spec and account.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = account["imagePullSecrets"]
+        if _mounts(spec, account):
+            self._mount(spec)
+
+    def _mount(self, spec: Json) -> None:
+        containers = [*spec.get("initContainers", ()), *spec.get("containers", ())]
+        without = [each for each in containers if not _has_mount(each)]
+        if not without:
+            return
+        volume = f"kube-api-access-{self._env.suffix()}"
+        for container in without:
+            mount = {"name": volume, "readOnly": True, "mountPath": MOUNT_PATH}
+            container["volumeMounts"] = [*container.get("volumeMounts", ()), mount]
+        spec["volumes"] = [*spec.get("volumes", ()), {"name": volume, "projected": _projection()}]
+
+
+def _mounts(spec: Json, account: Json) -> bool:
+    """The Pod's word counts before the account's; unsaid means yes."""
+    for said in (spec.get("automountServiceAccountToken"), account.get("automountServiceAccountToken")):
+        if said is not None:
+            return bool(said)
+    return True
+
+
+def _has_mount(container: Json) -> bool:
+    return any(mount.get("mountPath") == MOUNT_PATH for mount in container.get("volumeMounts", ()))
+
+
+def _projection() -> Json:
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    return {
+        "sources": [
+            {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [namespace]}},
+        ],
+        "defaultMode": 0o644,
+    }

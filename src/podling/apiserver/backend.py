@@ -1,0 +1,58 @@
+"""What endpoints work with: one value, made by the server, that holds every part behind the filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podling.api.catalog import Catalog
+from podling.api.objects import Object
+from podling.api.schema import Schemas
+from podling.apiserver.config import Config
+from podling.apiserver.metrics import Metrics
+from podling.apiserver.registry.heads import Describe
+from podling.apiserver.registry.served import Resources, encode
+from podling.env import Env
+from podling.network.dialer import Dialer
+from podling.storage.interface import Storage
+from podling.storage.watchcache import WatchCache
+
+if TYPE_CHECKING:
+    from podling.apiserver.admission.chain import Admission
+    from podling.apiserver.endpoints.discovery import Discovery
+    from podling.apiserver.endpoints.openapi import OpenApi
+    from podling.apiserver.registry.continuetokens import ContinueTokens
+    from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
+    from podling.apiserver.registry.services import Allocator
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """`tokens` is None on a server without a token key."""
+
+    config: Config
+    env: Env
+    storage: Storage
+    cache: WatchCache
+    catalog: Catalog
+    schemas: Schemas
+    resources: Resources
+    dialer: Dialer
+    metrics: Metrics
+    admission: Admission
+    allocator: Allocator
+    continue_tokens: ContinueTokens
+    tokens: TokenIssuer | None
+    token_reader: TokenReader | None
+    discovery: Discovery
+    openapi: OpenApi
+    describe: Describe
+    health: Callable[[str], Mapping[str, str]]
+    """The checks of livez, readyz or healthz: name → what is wrong, empty where nothing is."""
+
+    def imagine(self, key: str, hub: dict[str, Any], revision: int) -> Object:
+        """The object a dry run would have stored."""
+        raw = encode(hub)
+        head, decode = self.describe(key, raw)
+        return Object(key, raw, revision, head, decode)

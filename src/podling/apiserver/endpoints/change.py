@@ -1,0 +1,119 @@
+"""The one way an existing object changes: read, make the new state, check it, compare-and-set.
+
+PUT, PATCH, status, scale, binding and the rest differ only in how they make the new state. Where the client did not
+name a revision, a lost race is run again (upstream's GuaranteedUpdate). What changes nothing is not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from podling.api.errors import conflict, invalid, not_found
+from podling.api.objects import Object
+from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.backend import Backend
+from podling.apiserver.message import Request
+from podling.apiserver.registry.deletion import complete
+from podling.apiserver.registry.served import Served, encode
+from podling.storage.interface import Changed, KeyNotFound
+
+Json = dict[str, Any]
+Make = Callable[[Json], Json]
+"""Old hub object (a copy, with resourceVersion) to the new one."""
+
+TRIES = 8
+# What no update changes; where the new state is silent, the old one stays.
+_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be changed and by which way (`subresource`)."""
+
+    served: Served
+    namespace: str
+    name: str
+    make: Make
+    subresource: str = ""
+    dry: bool = False
+    own_rules: bool = False
+    """`make` is the server's own and knows what it may touch: no strategy, admission or validation besides."""
+
+
+async def change(backend: Backend, request: Request, wanted: Change) -> Object:
+    """The object afterwards. Raises NotFound, Conflict, Invalid, Forbidden."""
+    served = wanted.served
+    key = served.key(wanted.namespace, wanted.name)
+    for _ in range(TRIES):
+        current = backend.cache.get(key)
+        if current is None:
+            raise not_found(served.entry.plural, wanted.name, served.entry.group)
+        new, conditional = await _made(backend, request, wanted, current)
+        if new is None:
+            return current
+        try:
+            return await _store(backend, wanted, key, current, new)
+        except (Changed, KeyNotFound):
+            if conditional:
+                raise conflict(served.entry.plural, wanted.name, served.entry.group) from None
+    raise conflict(served.entry.plural, wanted.name, served.entry.group)
+
+
+async def _made(backend: Backend, request: Request, wanted: Change, current: Object) -> tuple[Json | None, bool]:
+    """The checked new state, None where nothing changes; and whether the client named the revision."""
+    served = wanted.served
+    old = current.json()
+    new = wanted.make(current.json())
+    metadata = new["metadata"]
+    said = metadata.pop("resourceVersion", "")
+    old["metadata"].pop("resourceVersion", None)
+    conditional = bool(said) and said != "0"
+    if conditional and said != str(current.revision):
+        raise conflict(served.entry.plural, wanted.name, served.entry.group)
+    _same_object(served, metadata, old["metadata"])
+    if not wanted.own_rules:
+        _prepare(served, new, old, wanted.subresource)
+    if not wanted.subresource:
+        await backend.admission.admit(Attempt("UPDATE", served, wanted.namespace, new, old, request))
+    if new == old:
+        return None, conditional
+    if wanted.own_rules:
+        return new, conditional
+    if causes := served.entry.validate_update(new, old, wanted.subresource):
+        raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
+    return new, conditional
+
+
+def _same_object(served: Served, new: Json, old: Json) -> None:
+    if (uid := new.get("uid")) and uid != old.get("uid"):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.get('uid', '')}"
+        raise conflict(served.entry.plural, old["name"], served.entry.group, why)
+    for name in _KEPT:
+        if name in old and not new.get(name):
+            new[name] = old[name]
+        elif name not in old:
+            new.pop(name, None)
+    for name in ("selfLink", "managedFields"):
+        new.pop(name, None)
+    new.setdefault("name", old["name"])
+
+
+def _prepare(served: Served, new: Json, old: Json, subresource: str) -> None:
+    if subresource == "status":
+        served.kind.prepare_status(new, old)
+    else:
+        served.kind.prepare_update(new, old)
+
+
+async def _store(backend: Backend, wanted: Change, key: str, current: Object, new: Json) -> Object:
+    served = wanted.served
+    if wanted.dry:
+        return backend.imagine(key, new, current.revision)
+    if complete(served, new, had=current.json()):
+        gone = await backend.cache.delete(key, expect=current.revision, last=encode(new))
+        await backend.allocator.deleted(served, gone)
+        return gone
+    async with backend.allocator.updating(served, new, current):
+        return await backend.cache.update(key, encode(new), expect=current.revision)

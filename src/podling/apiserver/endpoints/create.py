@@ -1,0 +1,94 @@
+"""POST: a new object, from the client's body to the committed row.
+
+The order is upstream's: decode and check the fields, default, let admission change it, prepare, validate, claim what
+has to be claimed, store. With dryRun=All everything happens except the claims and the write.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podling.api.errors import BadRequest, already_exists, invalid
+from podling.api.objects import Object
+from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.answer import written
+from podling.apiserver.endpoints.body import place, read_object, warn
+from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.message import Request, Response
+from podling.apiserver.registry.served import Served, encode
+from podling.env import rfc3339
+from podling.storage.interface import KeyExists
+
+Json = dict[str, Any]
+
+MAX_NAME = 63
+NAME_TRIES = 8
+# What only the server says about a new object.
+# managedFields: who manages which field is not recorded before server-side apply; a client's record would be a lie.
+_SERVER_METADATA = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+    "managedFields",
+)
+
+
+async def create(backend: Backend, request: Request) -> Response:
+    target = request.target
+    assert target is not None
+    served = backend.resources.get(target.group, target.version, target.plural)
+    dry = dry_run(request)
+    body = read_object(backend, request, served)
+    place(body, served, target.namespace, target.name)
+    warn(served, request, creating=True)
+    obj = await create_object(backend, request, served, served.entry.to_hub(body), dry=dry)
+    return written(backend, request, served, obj, 201)
+
+
+async def create_object(backend: Backend, request: Request, served: Served, hub: Json, *, dry: bool) -> Object:
+    """A hub object with its namespace set. Raises Invalid, AlreadyExists, Forbidden."""
+    metadata = hub["metadata"]
+    generated = "" if metadata.get("name") else metadata.get("generateName", "")
+    if generated:
+        metadata["name"] = _generate(backend, generated)
+    await _prepare(backend, request, served, hub)
+    for _ in range(NAME_TRIES if generated else 1):
+        try:
+            return await _store(backend, served, hub, dry)
+        except KeyExists:
+            if generated:
+                metadata["name"] = _generate(backend, generated)
+    raise already_exists(served.entry.plural, metadata["name"], served.entry.group)
+
+
+def _generate(backend: Backend, prefix: str) -> str:
+    return f"{prefix[: MAX_NAME - 5]}{backend.env.suffix()}"
+
+
+async def _prepare(backend: Backend, request: Request, served: Served, hub: Json) -> None:
+    metadata = hub["metadata"]
+    if metadata.pop("resourceVersion", ""):
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+    for name in _SERVER_METADATA:
+        metadata.pop(name, None)
+    served.kind.prepare_create(hub)
+    metadata["uid"] = backend.env.uid()
+    metadata["creationTimestamp"] = rfc3339(backend.env.now())
+    await backend.admission.admit(Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request))
+    if causes := served.entry.validate(hub):
+        raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)
+
+
+async def _store(backend: Backend, served: Served, hub: Json, dry: bool) -> Object:
+    """Raises KeyExists; what was claimed for the object is given back then."""
+    metadata = hub["metadata"]
+    key = served.key(metadata.get("namespace", ""), metadata["name"])
+    if dry:
+        if backend.cache.get(key) is not None:
+            raise already_exists(served.entry.plural, metadata["name"], served.entry.group)
+        return backend.imagine(key, hub, 0)
+    async with backend.allocator.creating(served, hub):
+        return await backend.cache.create(key, encode(hub))

@@ -1,0 +1,225 @@
+"""LIST: from memory where it can be, from the store's log for later pages and past revisions.
+
+Short lists are answered at once. Long ones flow in pieces of at most 64 KiB, and between slices of 64 objects the
+loop is let go (DESIGN 4, 8): the objects of a list are values, so what is written meanwhile does not disturb it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from podling.api.errors import BadRequest, Expired
+from podling.api.objects import Object
+from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.rendering import Renderer
+from podling.apiserver.endpoints.revisions import reached, revision_of
+from podling.apiserver.message import Outcome, Request, Response, Sink, Stream
+from podling.apiserver.registry.continuetokens import Position
+from podling.apiserver.registry.selectors import interest_of
+from podling.apiserver.registry.served import Served
+from podling.storage.interest import Interest
+from podling.storage.interface import Compacted
+
+SLICE = 64
+PIECE = 64 * 1024
+PAGE_READ = 500
+
+
+class Selection(NamedTuple):
+    """Which objects: the prefix of their keys, and what else must hold (`selective`: anything at all)."""
+
+    prefix: str
+    interest: Interest
+    selective: bool
+
+
+class Page(NamedTuple):
+    objects: Sequence[Object]
+    revision: int
+    next_key: str = ""
+    remaining: int | None = None
+
+
+def list_(backend: Backend, request: Request) -> Outcome | Awaitable[Outcome]:
+    target = request.target
+    assert target is not None
+    served = backend.resources.get(target.group, target.version, target.plural)
+    selection = selection_of(served, request)
+    renderer = Renderer(backend, request, served, listing=True)
+    limit = _number(request, "limit")
+    token = request.param("continue")
+    match = request.param("resourceVersionMatch")
+    revision = revision_of(request)
+    _check(match, revision, token)
+    if token:
+        position = backend.continue_tokens.read(token, selection.prefix)
+        return _past(backend, renderer, selection, position.revision, position.after, limit)
+    if match == "Exact" and revision is not None:
+        return _past(backend, renderer, selection, revision, "", limit)
+    if revision is not None and revision > backend.cache.revision:
+        return _later(backend, renderer, selection, revision, limit)
+    return _present(backend, renderer, selection, limit)
+
+
+def selection_of(served: Served, request: Request) -> Selection:
+    """What the request's path and selectors say. Raises BadRequest."""
+    target = request.target
+    assert target is not None
+    labels, fields = request.param("labelSelector"), request.param("fieldSelector")
+    interest = interest_of(target.namespace, target.name, labels, fields, served.kind.field_names)
+    return Selection(served.prefix(interest.namespace), interest, bool(labels or fields or target.name))
+
+
+def _present(backend: Backend, renderer: Renderer, selection: Selection, limit: int) -> Outcome:
+    """The first page, or all, from memory."""
+    cache, interest = backend.cache, selection.interest
+    if interest.name and interest.namespace:
+        found = cache.get(f"{selection.prefix}{interest.name}")
+        objects: Sequence[Object] = () if found is None else (found,)
+    elif node := interest.fields.get("spec.nodeName"):
+        objects = cache.having(selection.prefix, "spec.nodeName", node)
+    elif limit and not selection.selective:
+        objects = cache.list(selection.prefix, limit=limit)
+        left = cache.count(selection.prefix) - len(objects)
+        page = Page(objects, cache.revision, objects[-1].key if left else "", left if left else None)
+        return _answer(backend, renderer, selection.prefix, page)
+    else:
+        objects = cache.list(selection.prefix)
+    if selection.selective:
+        objects = [obj for obj in objects if interest.concerns(obj.head)]
+    page = Page(objects, cache.revision)
+    if limit and len(objects) > limit:
+        page = Page(objects[:limit], cache.revision, objects[limit - 1].key)
+    return _answer(backend, renderer, selection.prefix, page)
+
+
+async def _later(backend: Backend, renderer: Renderer, selection: Selection, revision: int, limit: int) -> Outcome:
+    await reached(backend, revision)
+    return _present(backend, renderer, selection, limit)
+
+
+async def _past(
+    backend: Backend, renderer: Renderer, selection: Selection, revision: int, after: str, limit: int
+) -> Outcome:
+    """A page as it was at `revision`, from the store."""
+    await reached(backend, revision)
+    found: list[Object] = []
+    remaining = 0
+    while True:
+        wanted = PAGE_READ if selection.selective or not limit else limit
+        try:
+            read = await backend.storage.list(selection.prefix, at=revision, after=after, limit=wanted)
+        except Compacted:
+            raise _too_old(backend, selection.prefix, after) from None
+        for obj in backend.cache.objects(read.rows):
+            if not selection.selective or selection.interest.concerns(obj.head):
+                found.append(obj)
+            if limit and len(found) == limit:
+                break
+        remaining = read.remaining + len(read.rows)
+        after = read.rows[-1].key if read.rows else after
+        if (limit and len(found) >= limit) or not read.remaining:
+            break
+    remaining = read.remaining
+    if limit and found and (remaining or found[-1].key != after):
+        left = None if selection.selective else remaining
+        return _answer(backend, renderer, selection.prefix, Page(found, revision, found[-1].key, left))
+    return _answer(backend, renderer, selection.prefix, Page(found, revision))
+
+
+def _too_old(backend: Backend, prefix: str, after: str) -> Expired:
+    if not after:
+        return Expired("The resourceVersion for the provided list is too old.")
+    # Upstream's "inconsistent continue": the rest of the list as it is now, for clients that accept that.
+    token = backend.continue_tokens.sign(Position(backend.cache.revision, prefix, after))
+    return InconsistentContinue(token)
+
+
+class InconsistentContinue(Expired):
+    """A continue token below the compaction mark; the status brings a token to go on with at the present."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+            "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
+            "the results. Continuing with the provided token results in an inconsistent list - objects that were "
+            "created, modified, or deleted between the time the first chunk was returned and now may show up in the "
+            "list."
+        )
+        self._token = token
+
+    def status(self) -> dict[str, Any]:
+        return super().status() | {"metadata": {"continue": self._token}}
+
+
+def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Outcome:
+    metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+    if page.next_key:
+        metadata["continue"] = backend.continue_tokens.sign(Position(page.revision, prefix, page.next_key))
+    if page.remaining is not None:
+        metadata["remainingItemCount"] = page.remaining
+    head, tail = renderer.list_head(metadata)
+    if len(page.objects) <= SLICE:
+        body = head + b",".join(map(renderer.item, page.objects)) + tail
+        return Response(200, body if len(body) <= PIECE else _cut(body))
+    return Stream(lambda sink: _flow(sink, head, page.objects, renderer.item, tail))
+
+
+def _cut(body: bytes) -> Sequence[bytes]:
+    return [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
+
+
+async def _flow(
+    sink: Sink, head: bytes, objects: Sequence[Object], item: Callable[[Object], bytes], tail: bytes
+) -> None:
+    piece = [head]
+    size = len(head)
+    for start in range(0, len(objects), SLICE):
+        for obj in objects[start : start + SLICE]:
+            data = item(obj)
+            piece.append(data)
+            piece.append(b",")
+            size += len(data) + 1
+            if size >= PIECE:
+                piece, size = await _send(sink, piece)
+        await asyncio.sleep(0)
+    piece[-1] = tail  # in place of the last comma
+    await sink.write(b"".join(piece))
+
+
+async def _send(sink: Sink, piece: Iterable[bytes]) -> tuple[list[bytes], int]:
+    """Writes all but the last part, so that the list's last comma is still at hand."""
+    *parts, last = piece
+    await sink.write(b"".join(parts))
+    return [last], len(last)
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.param(name)
+    try:
+        number = int(text) if text else 0
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    return max(number, 0)
+
+
+def _check(match: str, revision: int | None, token: str) -> None:
+    """Upstream's rules for resourceVersionMatch (ValidateListOptions)."""
+    if not match:
+        if token and revision:
+            raise BadRequest("specifying resource version is not allowed when using continue")
+        return
+    if match not in ("Exact", "NotOlderThan"):
+        raise _invalid_match(f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""')
+    if token:
+        raise _invalid_match("Forbidden: resourceVersionMatch is forbidden when continue is provided")
+    if revision is None:
+        raise _invalid_match("Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+    if match == "Exact" and revision == 0:
+        raise _invalid_match('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+
+
+def _invalid_match(why: str) -> BadRequest:
+    return BadRequest(f"resourceVersionMatch: {why}")

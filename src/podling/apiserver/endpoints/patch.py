@@ -1,0 +1,78 @@
+"""PATCH: JSON Patch, merge patch, strategic merge patch, on the object or on its status.
+
+The patch is applied to the object in the version of the request, the result is checked like a PUT's body, and a lost
+race is run again on the newer object unless the patch itself names a revision.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from podling.api.errors import BadRequest, invalid
+from podling.api.kinds.causes import invalid as invalid_value
+from podling.api.schema import Type
+from podling.api.schema.check import FieldTypeError
+from podling.api.schema.decode import check, strict_error
+from podling.api.schema.defaults import apply_defaults
+from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.answer import written
+from podling.apiserver.endpoints.body import place, warn
+from podling.apiserver.endpoints.change import Change, change
+from podling.apiserver.endpoints.options import FieldValidation, dry_run, field_validation
+from podling.apiserver.message import Request, Response
+from podling.apiserver.registry.patching import Patch, parse_patch
+from podling.apiserver.registry.served import Served
+
+Json = dict[str, Any]
+
+
+async def patch(backend: Backend, request: Request) -> Response:
+    """Also for `status` and the other subresources whose body is the object itself."""
+    target = request.target
+    assert target is not None
+    served = backend.resources.get(target.group, target.version, target.plural)
+    dry = dry_run(request)
+    mode = field_validation(request)
+    apply = parse_patch(request.headers.get("content-type", ""), request.body, served.type)
+    warn(served, request)
+
+    def make(old: Json) -> Json:
+        return patched(request, served, apply, mode, old)
+
+    wanted = Change(served, target.namespace, target.name, make, target.subresource, dry)
+    return written(backend, request, served, await change(backend, request, wanted))
+
+
+def patched(request: Request, served: Served, apply: Patch, mode: FieldValidation, old: Json) -> Json:
+    """The new hub object. Raises BadRequest, Invalid."""
+    target = request.target
+    assert target is not None
+    revision = old["metadata"]["resourceVersion"]
+    new = apply(served.entry.from_hub(old))
+    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
+        raise BadRequest("the patch does not leave an object")
+    if served.type is not None:
+        new = _checked(request, new, served.type, mode)
+    place(new, served, target.namespace, target.name)
+    new["kind"], new["apiVersion"] = served.entry.kind, served.entry.api_version
+    if new["metadata"].get("resourceVersion") == revision:
+        # Unsaid by the patch: a race may be run again.
+        del new["metadata"]["resourceVersion"]
+    return served.entry.to_hub(new)
+
+
+def _checked(request: Request, new: Json, type_: Type, mode: FieldValidation) -> Json:
+    shown = orjson.dumps(new).decode()
+    try:
+        checked = check(new, type_, mode)
+    except FieldTypeError as error:
+        raise invalid("", "", [invalid_value("patch", shown, str(error))]) from None
+    if checked.errors:
+        raise invalid("", "", [invalid_value("patch", shown, strict_error(checked.errors))])
+    for text in checked.warnings:
+        request.warn(text)
+    value: Json = checked.value
+    apply_defaults(value, type_)
+    return value

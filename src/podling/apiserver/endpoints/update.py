@@ -1,0 +1,50 @@
+"""PUT of an object or of its status: the new state is the client's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from podling.api.errors import BadRequest, invalid
+from podling.api.kinds.causes import invalid as invalid_value
+from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.answer import written
+from podling.apiserver.endpoints.body import place, read_object, warn
+from podling.apiserver.endpoints.change import Change, change
+from podling.apiserver.endpoints.create import create_object
+from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.message import Request, Response
+from podling.apiserver.registry.served import Served
+
+Json = dict[str, Any]
+
+
+async def update(backend: Backend, request: Request) -> Response:
+    """Also for `status` and the other subresources whose body is the object itself."""
+    target = request.target
+    assert target is not None
+    served = backend.resources.get(target.group, target.version, target.plural)
+    dry = dry_run(request)
+    body = read_object(backend, request, served)
+    place(body, served, target.namespace, target.name)
+    if not body["metadata"].get("name"):
+        raise BadRequest("the name of the object must be set")
+    warn(served, request)
+    hub = served.entry.to_hub(body)
+    if served.kind.strategy.create_on_update and not target.subresource:
+        key = served.key(target.namespace, target.name)
+        if backend.cache.get(key) is None and not hub["metadata"].get("resourceVersion"):
+            obj = await create_object(backend, request, served, hub, dry=dry)
+            return written(backend, request, served, obj, 201)
+    _check_conditional(served, hub)
+    whole = orjson.dumps(hub)
+    wanted = Change(served, target.namespace, target.name, lambda _: orjson.loads(whole), target.subresource, dry)
+    return written(backend, request, served, await change(backend, request, wanted))
+
+
+def _check_conditional(served: Served, hub: Json) -> None:
+    metadata = hub["metadata"]
+    if not served.kind.strategy.unconditional_update and not metadata.get("resourceVersion"):
+        cause = invalid_value("metadata.resourceVersion", "", "must be specified for an update")
+        raise invalid(served.entry.kind, metadata["name"], [cause], served.entry.group)

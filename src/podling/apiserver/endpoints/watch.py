@@ -1,0 +1,175 @@
+"""WATCH: a list of selected objects that goes on.
+
+An event is encoded and framed once for all watchers that see it in the same form (DESIGN 4); what has gathered for a
+watcher goes out in one write. Where a watch begins (resourceVersion, sendInitialEvents) is in the Kubernetes API
+concepts, "Efficient detection of changes" and "Streaming lists" (KEP-3157).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from podling.api.errors import ApiError, BadRequest, Cause, Expired, Invalid
+from podling.api.objects import Event, Object
+from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.list import SLICE, Selection, selection_of
+from podling.apiserver.endpoints.rendering import Renderer
+from podling.apiserver.endpoints.revisions import reached, revision_of
+from podling.apiserver.message import JSON, Request, Sink, Stream
+from podling.apiserver.registry.served import Served
+from podling.storage.interface import StorageError
+
+MIN_SECONDS = 1800.0
+BOOKMARK_SECONDS = 60.0
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+class Wish(NamedTuple):
+    """What a watch asks for. `since` is None for "from the present state on"."""
+
+    since: int | None
+    initial_events: bool
+    bookmarks: bool
+    seconds: float
+
+
+def watch(backend: Backend, request: Request) -> Stream:
+    target = request.target
+    assert target is not None
+    served = backend.resources.get(target.group, target.version, target.plural)
+    wish = wish_of(backend, request)
+    watcher = Watcher(backend, served, selection_of(served, request), wish, request)
+    return Stream(watcher.run, f"{JSON};stream=watch" if "as=" in request.headers.get("accept", "") else JSON)
+
+
+def wish_of(backend: Backend, request: Request) -> Wish:
+    """Raises Invalid for combinations that upstream forbids."""
+    revision = revision_of(request)
+    bookmarks = request.param("allowWatchBookmarks") in ("true", "1")
+    said = request.param("sendInitialEvents")
+    match = request.param("resourceVersionMatch")
+    if said and match != "NotOlderThan":
+        raise _forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+    if match and not said:
+        raise _forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+    seconds = request.param("timeoutSeconds")
+    try:
+        limit = float(int(seconds)) if seconds else 0.0
+    except ValueError:
+        raise BadRequest(f'strconv.ParseInt: parsing "{seconds}": invalid syntax') from None
+    limit = limit or MIN_SECONDS * (1 + backend.env.chance())
+    if said in ("true", "1"):
+        return Wish(None, True, bookmarks, limit)
+    if not revision:
+        # Without a revision, or with 0, a watch begins with what is there, unless told not to.
+        return Wish(backend.cache.revision if said else None, False, bookmarks, limit)
+    return Wish(revision, False, bookmarks, limit)
+
+
+def _forbidden(why: str) -> Invalid:
+    cause = Cause("FieldValueForbidden", f"Forbidden: {why}", "resourceVersionMatch")
+    text = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {why}'
+    return Invalid(text, group="meta.k8s.io", kind="ListOptions", causes=[cause])
+
+
+class Watcher:
+    """One watch being answered."""
+
+    def __init__(self, backend: Backend, served: Served, selection: Selection, wish: Wish, request: Request) -> None:
+        self._backend, self._served, self._selection, self._wish = backend, served, selection, wish
+        self._renderer = Renderer(backend, request, served, listing=False)
+        self._encoder = Encoder(self._renderer)
+        self._until = backend.env.monotonic() + wish.seconds
+        self._at_least = revision_of(request) or 0
+
+    async def run(self, sink: Sink) -> None:
+        self._backend.metrics.watches += 1
+        try:
+            await self._events(sink)
+        except StorageError as error:
+            await sink.write(self._encoder.error(Expired(f"the store has ended: {error}")))
+        except ApiError as error:
+            await sink.write(self._encoder.error(error))
+        finally:
+            self._backend.metrics.watches -= 1
+
+    async def _events(self, sink: Sink) -> None:
+        cache, interest = self._backend.cache, self._selection.interest
+        since = self._wish.since
+        initial: Sequence[Object] = ()
+        if since is None:
+            await reached(self._backend, self._at_least)
+            found = cache.list(self._selection.prefix)
+            initial = [obj for obj in found if interest.concerns(obj.head)] if self._selection.selective else found
+            since = cache.revision
+        else:
+            await reached(self._backend, since)
+        resource = self._served.prefix()
+        async with cache.watch(resource, since=since, interest=interest) as events:
+            for start in range(0, len(initial), SLICE):
+                added = [Event("ADDED", obj) for obj in initial[start : start + SLICE]]
+                await sink.write(self._encoder.events(added))
+                await asyncio.sleep(0)
+            if self._wish.initial_events and self._wish.bookmarks:
+                await sink.write(self._encoder.bookmark(since, initial_end=True))
+            await self._live(events, sink)
+
+    async def _live(self, events: Any, sink: Sink) -> None:
+        now = self._backend.env.monotonic
+        bookmark_at = now() + BOOKMARK_SECONDS
+        while (left := self._until - now()) > 0:
+            batch = await events.next(min(left, bookmark_at - now()) if self._wish.bookmarks else left)
+            if batch:
+                await sink.write(self._encoder.events(batch))
+            elif self._wish.bookmarks and now() >= bookmark_at:
+                await sink.write(self._encoder.bookmark(events.revision))
+                bookmark_at = now() + BOOKMARK_SECONDS
+        if self._wish.bookmarks:
+            await sink.write(self._encoder.bookmark(events.revision))
+
+
+class Encoder:
+    """Events as lines of JSON in one watcher's form."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._served = renderer.served
+        self._first = True
+
+    def events(self, batch: Sequence[Event]) -> bytes:
+        return b"".join(map(self._event, batch))
+
+    def _event(self, event: Event) -> bytes:
+        if self._renderer.form.shape == "Table":
+            data = self._renderer.table((event.object,), heads=self._first)
+            self._first = False
+        else:
+            data = self._renderer.item(event.object)
+        return b'{"type":"%b","object":%b}\n' % (event.type.encode(), data)
+
+    def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+        if initial_end:
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+        entry = self._served.entry
+        obj: dict[str, Any] = {"kind": entry.kind, "apiVersion": entry.api_version, "metadata": metadata}
+        shape, version = self._renderer.form
+        if shape == "PartialObjectMetadata":
+            obj |= {"kind": shape, "apiVersion": f"meta.k8s.io/{version}"}
+        elif shape == "Table":
+            row = {"cells": [], "object": obj}
+            obj = {
+                "kind": "Table",
+                "apiVersion": f"meta.k8s.io/{version}",
+                "metadata": metadata,
+                "columnDefinitions": [],
+                "rows": [row],
+            }
+        return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+    def error(self, error: ApiError) -> bytes:
+        return orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n"

@@ -1,0 +1,56 @@
+"""Heads of stored objects: what the watch cache keeps beside the bytes.
+
+A key names its resource (`apps/replicasets/default/x`); the resource's declaration says which fields are selectable
+and how the typed view is decoded. Keys under `internal/` are the server's own (claims, secrets) and have no head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from podling.api.catalog import Catalog
+from podling.api.kinds.kind import Generic, Kind
+from podling.api.objects import Head
+
+Describe = Callable[[str, bytes], tuple[Head, Callable[[bytes], Any]]]
+
+INTERNAL = "internal/"
+
+
+def describer(catalog: Catalog) -> Describe:
+    """`describe(key, raw)` for the watch cache."""
+    kinds: dict[str, Kind] = {
+        f"{entry.storage_group or 'core'}/{entry.hub_plural}": entry.declaration for entry in catalog.stored
+    }
+    other = msgspec.json.Decoder(Generic).decode
+
+    def describe(key: str, raw: bytes) -> tuple[Head, Callable[[bytes], Any]]:
+        group, plural, _ = key.split("/", 2)
+        obj = orjson.loads(raw)
+        kind = kinds.get(f"{group}/{plural}")
+        if kind is None:
+            return head_of(obj, {}), other
+        return head_of(obj, kind.fields(obj)), kind.decode
+
+    return describe
+
+
+def head_of(obj: Mapping[str, Any], fields: Mapping[str, str]) -> Head:
+    metadata = obj.get("metadata") or {}
+    namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+    owners = metadata.get("ownerReferences") or ()
+    if len(owners) > 1:
+        owners = sorted(owners, key=lambda owner: not owner.get("controller"))
+    return Head(
+        namespace=namespace,
+        name=name,
+        uid=metadata.get("uid", ""),
+        labels=metadata.get("labels") or {},
+        fields={**fields, "metadata.name": name, "metadata.namespace": namespace},
+        owners=tuple(owner.get("uid", "") for owner in owners),
+        deleting="deletionTimestamp" in metadata,
+    )

@@ -1,0 +1,47 @@
+"""Patches by their content type, ready to be applied to an object.
+
+Server-side apply is not among them yet; it is refused as upstream refuses a type it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from podling.api.errors import BadRequest, UnsupportedMediaType
+from podling.api.schema import Type
+
+Json = dict[str, Any]
+Patch = Callable[[Json], Json]
+"""An object (changed in place or not) to the patched one. Raises ApiError."""
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+
+
+def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
+    """Raises UnsupportedMediaType for other patches, BadRequest for a body that is no patch."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (kind == STRATEGIC and type_ is None):
+        accepted = [JSON_PATCH, MERGE_PATCH, *([STRATEGIC] if type_ is not None else [])]
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+        )
+    try:
+        patch = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"error decoding patch: {error}") from error
+    from podling.api.patch.json import json_patch
+    from podling.api.patch.merge import merge_patch
+    from podling.api.patch.strategic import strategic_merge_patch
+    if kind == JSON_PATCH:
+        return lambda obj: json_patch(obj, patch)
+    if not isinstance(patch, dict):
+        raise BadRequest("error decoding patch: a merge patch is a JSON object")
+    if kind == MERGE_PATCH:
+        return lambda obj: merge_patch(obj, patch)
+    assert type_ is not None
+    return lambda obj: strategic_merge_patch(obj, patch, type_)

@@ -1,0 +1,79 @@
+"""A resource in one served version with everything its endpoints need, looked up once.
+
+The catalog says what there is; here a resource gets its place in the store, its type, and the way of its objects
+between the store's bytes (hub version, no resourceVersion) and a client's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from podling.api.catalog import Catalog, Resource
+from podling.api.errors import NotFound
+from podling.api.objects import Object, key_of, prefix_of
+from podling.api.schema import Schemas, Type
+
+Json = dict[str, Any]
+
+
+class Served:
+    """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
+
+    __slots__ = ("api_version", "entry", "hub", "kind", "list_head", "type")
+
+    def __init__(self, entry: Resource, hub: Resource, type_: Type | None) -> None:
+        self.entry, self.hub, self.type = entry, hub, type_
+        self.kind = entry.declaration
+        self.api_version = entry.api_version
+        self.list_head = f'{{"kind":"{entry.kind}List","apiVersion":"{entry.api_version}","metadata":'.encode()
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.entry.plural}.{self.entry.group}" if self.entry.group else self.entry.plural
+
+    def prefix(self, namespace: str = "") -> str:
+        return prefix_of(self.entry.storage_group, self.entry.hub_plural, namespace)
+
+    def key(self, namespace: str, name: str) -> str:
+        return key_of(self.entry.storage_group, self.entry.hub_plural, namespace, name)
+
+    def json(self, obj: Object) -> Json:
+        """A fresh copy in this version."""
+        return self.entry.from_hub(obj.json())
+
+    def bytes(self, obj: Object) -> bytes:
+        """The JSON in this version."""
+        return obj.served() if self.entry.is_hub else orjson.dumps(self.json(obj))
+
+
+def encode(obj: Json) -> bytes:
+    """What the store keeps of a hub object: kind and version first, then metadata (`Object.served` splices there),
+    never a resourceVersion."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
+    return orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+
+
+class Resources:
+    """`Served` by group, version and plural."""
+
+    def __init__(self, catalog: Catalog, schemas: Schemas) -> None:
+        self._found = {
+            (entry.group, entry.version, entry.plural): Served(
+                entry, catalog.hub(entry), schemas.kind(entry.group, entry.version, entry.kind)
+            )
+            for entry in catalog.resources
+        }
+
+    def get(self, group: str, version: str, plural: str) -> Served:
+        """Raises NotFound in upstream's words."""
+        found = self._found.get((group, version, plural))
+        if found is None:
+            raise unknown_path()
+        return found
+
+
+def unknown_path() -> NotFound:
+    return NotFound("the server could not find the requested resource")

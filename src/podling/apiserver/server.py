@@ -1,0 +1,204 @@
+"""The API server: storage, watch cache and catalog behind listeners and in-process transports.
+
+`await start()` loads the cache, repairs claims, makes what every cluster has, then listens. Everything runs in the
+server's own supervisor; a store that fails ends the server, and `wait()` says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, cast
+
+from podling.api.catalog import Catalog, Profile
+from podling.api.schema import Schemas, load
+from podling.apiserver.admission.chain import Admission
+from podling.apiserver.backend import Backend
+from podling.apiserver.clock import DateHeader
+from podling.apiserver.config import Config
+from podling.apiserver.endpoints.discovery import Discovery
+from podling.apiserver.endpoints.openapi import OpenApi
+from podling.apiserver.endpoints.table import Dispatch
+from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_user
+from podling.apiserver.filters.chain import Chain, filters, refused
+from podling.apiserver.http import HttpProtocol
+from podling.apiserver.inprocess import InProcessTransport
+from podling.apiserver.message import Endpoint, Outcome, Request, User
+from podling.apiserver.metrics import Metrics
+from podling.apiserver.registry.bootstrap import bootstrap
+from podling.apiserver.registry.continuetokens import ContinueTokens
+from podling.apiserver.registry.heads import describer
+from podling.apiserver.registry.served import Resources
+from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
+from podling.apiserver.registry.services import Allocator
+from podling.apiserver.tls import server_context
+from podling.env import Env
+from podling.network.dialer import Dialer
+from podling.pki.tokens import TokenSigner
+from podling.storage.interface import Storage
+from podling.storage.watchcache import WatchCache
+from podling.supervise import Supervisor
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+WRITE_BUFFER = 128 * 1024
+LAG_EVERY = 0.25
+
+
+class ApiServer:
+    """Give it a storage that is open; it does not close it."""
+
+    def __init__(
+        self,
+        config: Config,
+        storage: Storage,
+        env: Env,
+        dialer: Dialer,
+        *,
+        catalog: Catalog | None = None,
+        schemas: Schemas | None = None,
+        streams: Mapping[tuple[str, str], Endpoint] | None = None,
+    ) -> None:
+        """`catalog` and `schemas` come from the packaged table by default; `streams` are exec, log and the like."""
+        self.config, self.env = config, env
+        self._storage, self._dialer = storage, dialer
+        self._schemas = schemas or load()
+        self._catalog = catalog or Catalog.load(
+            cast(Profile, config.profile), acted_on=_acted_on(config), schemas=self._schemas
+        )
+        self._streams = streams or {}
+        self._tasks = Supervisor()
+        self._listeners: list[asyncio.Server] = []
+        self._connections: dict[HttpProtocol, None] = {}
+        self._ready = False
+        self.metrics = Metrics()
+
+    async def start(self) -> None:
+        """Until requests are answered. Raises OSError where an address is taken."""
+        describe = describer(self._catalog)
+        cache = WatchCache(self._storage, self.env, describe)
+        await cache.start(self._tasks)
+        self.backend = await self._backend(cache)
+        chain = filters(self.config, self.env, self.metrics, self.backend.token_reader)
+        self._chain = Chain(chain, Dispatch(self.backend, self._streams))
+        await self.backend.allocator.repair()
+        await bootstrap(self.backend)
+        self._ready = True
+        self._tasks.start("loop lag", self._watch_lag())
+        await self._listen()
+
+    async def stop(self) -> None:
+        """Close listeners and connections, end all tasks."""
+        self._ready = False
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self._connections):
+            connection.shut()
+        await self._tasks.stop()
+        if self.config.unix is not None:
+            self.config.unix.unlink(missing_ok=True)
+
+    async def wait(self) -> None:
+        """Until a part of the server fails; raises its exception."""
+        await self._tasks.wait()
+
+    def transport(self, user: str = "system:apiserver", groups: Sequence[str] = ()) -> InProcessTransport:
+        """The way of a component in this process, as `user`; `system:masters` is not implied."""
+        return InProcessTransport(self._chain, self.backend, User(user, (*groups, AUTHENTICATED)))
+
+    async def handle(self, request: Request) -> Outcome:
+        """One request, past all filters."""
+        return await self._chain.handle(request)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The TCP addresses listened on."""
+        found = [sock.getsockname() for listener in self._listeners for sock in listener.sockets]
+        return [(name[0], name[1]) for name in found if isinstance(name, tuple)]
+
+    async def _backend(self, cache: WatchCache) -> Backend:
+        config, env = self.config, self.env
+        signer = TokenSigner(config.token_key) if config.token_key else None
+        return Backend(
+            config=config,
+            env=env,
+            storage=self._storage,
+            cache=cache,
+            catalog=self._catalog,
+            schemas=self._schemas,
+            resources=Resources(self._catalog, self._schemas),
+            dialer=self._dialer,
+            metrics=self.metrics,
+            admission=Admission(config, env, cache),
+            allocator=Allocator(cache, env, config.service_cidr, config.node_ports),
+            continue_tokens=await ContinueTokens.load(self._storage, env),
+            tokens=TokenIssuer(signer, env, config.issuer) if signer else None,
+            token_reader=TokenReader(signer.verifier, env, cache, config.issuer, config.audiences) if signer else None,
+            discovery=Discovery(self._catalog),
+            openapi=OpenApi(self._catalog, self._schemas),
+            describe=describer(self._catalog),
+            health=self._health,
+        )
+
+    async def _listen(self) -> None:
+        if not self.config.tcp and self.config.unix is None:
+            return
+        context = server_context(self.config)
+        loop = asyncio.get_running_loop()
+        date = DateHeader(self.env)
+
+        def connected() -> HttpProtocol:
+            return HttpProtocol(self._chain.begin, self._spawn, _identify, refused, self._connections, date)
+
+        for host, port in self.config.tcp:
+            self._listeners.append(await loop.create_server(connected, host, port, ssl=context, backlog=BACKLOG))
+        if self.config.unix is not None:
+            self.config.unix.unlink(missing_ok=True)
+            path = str(self.config.unix)
+            self._listeners.append(await loop.create_unix_server(connected, path, ssl=context, backlog=BACKLOG))
+            self.config.unix.chmod(0o600)
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._tasks.start(name, _logged(name, work))
+
+    def _health(self, endpoint: str) -> dict[str, str]:
+        checks = {"ping": "", "log": "", "etcd": ""}
+        if endpoint == "readyz":
+            checks |= {"informer-sync": "" if self._ready else "the cache is loading", "shutdown": ""}
+            if not self._ready:
+                checks["shutdown"] = "the server is starting or stopping"
+        return checks
+
+    async def _watch_lag(self) -> None:
+        """How late this task wakes up is how long the loop was held."""
+        while True:
+            before = self.env.monotonic()
+            await self.env.sleep(LAG_EVERY)
+            late = self.env.monotonic() - before - LAG_EVERY
+            self.metrics.loop_lag = max(late, self.metrics.loop_lag * 0.9)
+
+
+async def _logged(name: str, work: Coroutine[Any, Any, None]) -> None:
+    """A connection that breaks is that connection's end, not the server's."""
+    try:
+        await work
+    except Exception:  # a supervising loop: one connection must not take the others along
+        log.exception("%s ended", name)
+
+
+def _identify(transport: asyncio.Transport) -> User | None:
+    transport.set_write_buffer_limits(high=WRITE_BUFFER)
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    return certificate_user(secured.getpeercert()) if secured is not None else None
+
+
+def _acted_on(config: Config) -> list[tuple[str, str]]:
+    acting = config.acting or frozenset()
+    return [(group, kind) for group, _, kind in (each.rpartition("/") for each in sorted(acting))]

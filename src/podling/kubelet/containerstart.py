@@ -120,7 +120,7 @@ class ContainerStart:
         log = log_file(self._around, pod, name, self._step.number)
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
-            mounts = mounts_of(self.container, self._volumes, dict(variables), folder / "etc", last_words)
+            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words)
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(
                 pod, self.container, self._step, self.id, image, variables, mounts, resources, str(log)
@@ -165,7 +165,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def termination_file(folder: Path, name: str, number: int) -> Path:
-    return folder / "containers" / name / str(number)
+    return folder / f"{name}-{number}.message"
 
 
 def log_file(around: Surroundings, pod: Pod, name: str, number: int) -> Path:

@@ -13,9 +13,9 @@ from podling.runtime.interface import Mount
 
 
 def mounts_of(
-    container: AnyContainer, volumes: Mapping[str, Path], variables: Mapping[str, str], etc: Path, termination: Path
+    container: AnyContainer, volumes: Mapping[str, Path], variables: Mapping[str, str], files: Path, termination: Path
 ) -> tuple[Mount, ...]:
-    """`volumes` by name, `etc` holds the Pod's files, `termination` is the file for the last message.
+    """`volumes` by name, `files` holds those of /etc, `termination` is the file for the last message.
 
     Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
     """
@@ -24,7 +24,7 @@ def mounts_of(
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"/etc/{name}"
         if target not in taken and "/etc" not in taken:
-            out.append(Mount(str(etc / name), target))
+            out.append(Mount(str(files / name), target))
     if container.termination_message_path:
         out.append(Mount(str(termination), container.termination_message_path))
     return tuple(out)

@@ -34,13 +34,15 @@ def sandbox_config(pod: Pod, id: str, node_name: str) -> SandboxConfig:
 
 def write_etc(pod: Pod, sandbox: Sandbox, config: KubeletConfig) -> None:
     """hosts, hostname and resolv.conf in the Pod's folder. Raises OSError."""
-    folder = config.pod_folder(pod.metadata.uid) / "etc"
+    folder = config.pod_folder(pod.metadata.uid)
     folder.mkdir(parents=True, exist_ok=True)
-    domain = config.cluster_domain
+    domain, policy = config.cluster_domain, pod.spec.dns_policy
+    of_node = etcfiles.node_file("/etc/hosts") if pod.spec.host_network else ""
+    servers = etcfiles.node_file("/etc/resolv.conf") if pod.spec.host_network or policy == "Default" else ""
     texts = {
-        "hosts": etcfiles.hosts(pod, sandbox.ip, domain, etcfiles.node_file("/etc/hosts")),
+        "hosts": etcfiles.hosts(pod, sandbox.ip, domain, of_node),
         "hostname": etcfiles.hostname(pod, config.node_name) + "\n",
-        "resolv.conf": etcfiles.resolv_conf(pod, config.cluster_dns, domain, etcfiles.node_file("/etc/resolv.conf")),
+        "resolv.conf": etcfiles.resolv_conf(pod, config.cluster_dns, domain, servers),
     }
     for name, text in texts.items():
         path = folder / name

@@ -13,8 +13,8 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import Volume
 from podling.kubelet.environment import Sources
 from podling.kubelet.surroundings import Surroundings
-from podling.kubelet.volumes import atomic
-from podling.kubelet.volumes.registry import type_of, types
+from podling.kubelet.volumes import atomic, tmpfs
+from podling.kubelet.volumes.registry import type_of
 from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, total
 
 
@@ -65,7 +65,7 @@ class PodVolumes:
         kind = type_of(volume)
         context = MountContext(
             pod=pod,
-            folder=self._folder / kind.folder / volume.name,
+            folder=self._folder / volume.name,
             pod_ip=pod.status.pod_ip,
             sources=sources,
             node=self._around.node,
@@ -74,17 +74,16 @@ class PodVolumes:
         mounted = await kind.mount(volume, context)
         if mounted.payload is not None:
             stamp = f"{int(self._around.env.now() * 1000)}_{self._around.env.suffix()}"
-            atomic.write(mounted.path, mounted.payload, stamp, context.group)
+            # Files are written in a thread: on a slow disk a folder and its links take longer than a loop may be held.
+            await self._around.env.in_thread(atomic.write, mounted.path, mounted.payload, stamp, context.group)
         return mounted
 
 
 def unmount(volumes: Path) -> None:
     """Remove the volumes folder of any Pod. Blocks. Raises OSError."""
-    for kind in types().values():
-        folder = volumes / kind.folder
-        if folder.is_dir():
-            for name in os.listdir(folder):
-                kind.unmount(folder / name)
+    for name in os.listdir(volumes) if volumes.is_dir() else ():
+        if os.path.ismount(volumes / name):
+            tmpfs.unmount(volumes / name)
     shutil.rmtree(volumes, ignore_errors=True)
 
 

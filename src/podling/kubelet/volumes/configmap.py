@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 from podling.api.kinds.core.configmap import ConfigMap
 from podling.api.kinds.core.references import KeyToPath
@@ -40,7 +39,6 @@ def payload(
 
 class _ConfigMapVolume:
     source = "config_map"
-    folder = "kubernetes.io~configmap"
 
     def references(self, volume: Volume) -> References:
         assert volume.config_map is not None
@@ -58,9 +56,6 @@ class _ConfigMapVolume:
             wanted.default_user,
         )
         return Mounted(context.folder, files)
-
-    def unmount(self, path: Path) -> None:
-        return
 
 
 VOLUME: VolumeType = _ConfigMapVolume()

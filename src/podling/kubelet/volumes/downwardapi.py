@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from podling.api.kinds.core.volume import DownwardAPIVolumeFile, Volume
 from podling.kubelet import downward
@@ -37,7 +36,6 @@ def _value(item: DownwardAPIVolumeFile, context: MountContext) -> str:
 
 class _DownwardVolume:
     source = "downward_api"
-    folder = "kubernetes.io~downward-api"
 
     def references(self, volume: Volume) -> References:
         return References()
@@ -46,9 +44,6 @@ class _DownwardVolume:
         wanted = volume.downward_api
         assert wanted is not None
         return Mounted(context.folder, payload(wanted.items, context, wanted.default_mode, wanted.default_user))
-
-    def unmount(self, path: Path) -> None:
-        return
 
 
 VOLUME: VolumeType = _DownwardVolume()

@@ -28,7 +28,6 @@ def _make(wanted: EmptyDirVolumeSource, path: Path, group: int | None) -> None:
 
 class _EmptyDirVolume:
     source = "empty_dir"
-    folder = "kubernetes.io~empty-dir"
 
     def references(self, volume: Volume) -> References:
         return References()
@@ -37,10 +36,6 @@ class _EmptyDirVolume:
         assert volume.empty_dir is not None
         _make(volume.empty_dir, context.folder, context.group)
         return Mounted(context.folder)
-
-    def unmount(self, path: Path) -> None:
-        if os.path.ismount(path):
-            tmpfs.unmount(path)
 
 
 VOLUME: VolumeType = _EmptyDirVolume()

@@ -36,7 +36,6 @@ def _check(path: Path, kind: str) -> None:
 
 class _HostPathVolume:
     source = "host_path"
-    folder = "kubernetes.io~host-path"
 
     def references(self, volume: Volume) -> References:
         return References()
@@ -46,9 +45,6 @@ class _HostPathVolume:
         path = Path(volume.host_path.path)
         _check(path, volume.host_path.type or "")
         return Mounted(path)
-
-    def unmount(self, path: Path) -> None:
-        return
 
 
 VOLUME: VolumeType = _HostPathVolume()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import ServiceAccountTokenProjection, Volume
 from podling.kubelet.volumes import configmap, downwardapi, secret
@@ -24,7 +22,6 @@ DEFAULT_EXPIRATION = 3600
 
 class _ProjectedVolume:
     source = "projected"
-    folder = "kubernetes.io~projected"
 
     def references(self, volume: Volume) -> References:
         assert volume.projected is not None
@@ -59,9 +56,6 @@ class _ProjectedVolume:
             elif part.cluster_trust_bundle is not None and not part.cluster_trust_bundle.optional:
                 raise MountFailure("ClusterTrustBundle projection is not supported by this node")
         return Mounted(context.folder, files, min(refresh) if refresh else None)
-
-    def unmount(self, path: Path) -> None:
-        return
 
 
 def _token_file(token: Token, asked: ServiceAccountTokenProjection, context: MountContext, mode: int | None) -> File:

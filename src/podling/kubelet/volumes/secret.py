@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 from podling.api.kinds.core.references import KeyToPath
 from podling.api.kinds.core.volume import Volume
@@ -34,7 +33,6 @@ def payload(
 
 class _SecretVolume:
     source = "secret"
-    folder = "kubernetes.io~secret"
 
     def references(self, volume: Volume) -> References:
         assert volume.secret is not None
@@ -52,9 +50,6 @@ class _SecretVolume:
             wanted.default_user,
         )
         return Mounted(context.folder, files)
-
-    def unmount(self, path: Path) -> None:
-        return
 
 
 VOLUME: VolumeType = _SecretVolume()

@@ -90,14 +90,7 @@ class VolumeType(Protocol):
     def source(self) -> str:
         """The field of the Volume view that chooses this type, e.g. `config_map`."""
 
-    @property
-    def folder(self) -> str:
-        """The folder's name as upstream has it, e.g. `kubernetes.io~configmap`."""
-
     def references(self, volume: Volume) -> References: ...
 
     async def mount(self, volume: Volume, context: MountContext) -> Mounted:
         """Raises MountFailure or OSError. Called again for every change; must be idempotent."""
-
-    def unmount(self, path: Path) -> None:
-        """Undo what removing the folder does not undo."""

@@ -53,6 +53,7 @@ class HttpProtocol(asyncio.Protocol):
         self._busy = False
         self._keep_alive = True
         self._rest: bytes | None = None
+        self._body: bytes | bytearray = b""
         self._task: asyncio.Task[None] | None = None
         self._raw: RawConnection | None = None
         self._closing = False
@@ -277,7 +278,7 @@ class HttpProtocol(asyncio.Protocol):
     def _reset(self) -> None:
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._body: bytes | bytearray = b""
+        self._body = b""
         self._size = 0
 
     def _count(self, size: int) -> None:

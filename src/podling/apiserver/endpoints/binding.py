@@ -53,10 +53,9 @@ def bound(pod: Json, binding: Json, node: str, now: str) -> Json:
     name, spec = pod["metadata"]["name"], pod["spec"]
     if pod["metadata"].get("deletionTimestamp"):
         raise conflict("pods/binding", name, why=f"pod {name} is being deleted, cannot be assigned to a host")
-    if uid := binding.get("uid"):
-        if uid != pod["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {pod['metadata']['uid']}"
-            raise conflict("pods/binding", name, why=why)
+    if (uid := binding.get("uid")) and uid != pod["metadata"]["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {pod['metadata']['uid']}"
+        raise conflict("pods/binding", name, why=why)
     if spec.get("nodeName"):
         raise conflict("pods/binding", name, why=f'pod {name} is already assigned to node "{spec["nodeName"]}"')
     if spec.get("schedulingGates"):

@@ -62,12 +62,11 @@ def delete_options(body: dict[str, Any], request: Request) -> DeleteOptions:
         orphan = text == "true"
     if orphan is not None:
         if propagation:
-            raise _refused("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set", propagation)
+            why = "orphanDependents and deletionPropagation cannot be both set"
+            raise _refused("propagationPolicy", why, propagation)
         propagation = "Orphan" if orphan else "Background"
     if propagation not in ("", "Orphan", "Background", "Foreground"):
-        raise _refused(
-            "propagationPolicy", 'supported values: "Foreground", "Background", "Orphan"', propagation
-        )
+        raise _refused("propagationPolicy", 'supported values: "Foreground", "Background", "Orphan"', propagation)
     if grace is not None and grace < 0:
         grace = 1  # upstream's reading of a negative grace period
     preconditions = body.get("preconditions") or {}

@@ -70,7 +70,7 @@ class Chain:
             outcome = self._endpoint(request)
         except ApiError as error:
             outcome = refused(error)
-        except Exception as error:  # the last line: one broken request must not take the connection's others along
+        except Exception as error:  # noqa: BLE001  one broken request must not take others along
             outcome = self._broken(request, error)
         if isinstance(outcome, Response | Stream | Upgrade):
             return self._left(request, outcome, leaving)
@@ -89,7 +89,7 @@ class Chain:
             outcome = await work
         except ApiError as error:
             outcome = refused(error)
-        except Exception as error:  # as above
+        except Exception as error:  # noqa: BLE001  as above
             outcome = self._broken(request, error)
         finally:
             # Also when the client went away and the work was cancelled: what was counted must be given back.

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from podling.api.errors import BadRequest, UnsupportedMediaType
+from podling.api.patch import json_patch, merge_patch, strategic_merge_patch
 from podling.api.schema import Type
 
 Json = dict[str, Any]
@@ -34,13 +35,8 @@ def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
         patch = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"error decoding patch: {error}") from error
-    from podling.api.patch.json import json_patch
-    from podling.api.patch.merge import merge_patch
-    from podling.api.patch.strategic import strategic_merge_patch
     if kind == JSON_PATCH:
         return lambda obj: json_patch(obj, patch)
-    if not isinstance(patch, dict):
-        raise BadRequest("error decoding patch: a merge patch is a JSON object")
     if kind == MERGE_PATCH:
         return lambda obj: merge_patch(obj, patch)
     assert type_ is not None

@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -104,7 +105,7 @@ def host_base(folder: Path, interpreter: Interpreter) -> HostBase:
     made = folder / _key(interpreter, binds)
     if not made.is_dir():
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        building = folder / f"{made.name}.{os.getpid()}"
+        building = folder / f"{made.name}.{os.getpid()}.{threading.get_ident()}"
         shutil.rmtree(building, ignore_errors=True)
         _build(building, interpreter, binds)
         try:

@@ -33,8 +33,9 @@ NODE = ""
 class World:
     """A node with Pods that serve."""
 
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
+    mode: Mode
+
+    def __init__(self) -> None:
         self.ips: dict[str, str] = {}
         self._netns: dict[str, int] = {}
         self._network = PodNetwork(PODS, NODE_IP, SystemEnv())
@@ -138,7 +139,9 @@ class ProxySuite:
             async with Supervisor() as tasks:
                 mode = find_mode(self.mode)(ModeConfig(SystemEnv(), tasks, SERVICES, NODE_IP))
                 await mode.start({})
-                await scenario(World(mode))
+                world = World()
+                world.mode = mode
+                await scenario(world)
                 await mode.stop()
 
         on_a_node(with_a_mode)

@@ -43,7 +43,10 @@ class Mode(Protocol):
         """Raises OSError; then nothing or a part has been applied, and `start` follows."""
 
     async def stop(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, also of an earlier process."""
+
+    def release(self) -> None:
+        """This process ends: let go of its sockets. What the kernel does by itself goes on for the next process."""
 
 
 def find_mode(name: str) -> type[Mode]:

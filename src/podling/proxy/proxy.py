@@ -9,6 +9,7 @@ keeps the client's affinity and gives a refused connection a second chance.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -20,7 +21,7 @@ from podling.client.resources import ENDPOINTSLICES, SERVICES
 from podling.env import Env
 from podling.network.publish import Listeners, Published, Publisher
 from podling.proxy.balancer import RoundRobin
-from podling.proxy.mode import Mode, ModeConfig, find_mode
+from podling.proxy.mode import Mode, ModeConfig, find_mode, mode_names
 from podling.proxy.services import Change, Changes, Front, Place, Rule, ServiceKey, Table, fronts_of, service_of
 from podling.supervise import Supervisor
 
@@ -80,18 +81,19 @@ class Proxy:
         return self._mode.name
 
     async def run(self) -> None:
-        """Until cancelled; then nothing of the mode is left in the node's namespace."""
+        """Until cancelled; the kernel's rules stay for the next process, so that open connections live on."""
         self._services.on_change(self._on_service)
         self._slices.on_change(self._on_slice)
         for informer in (self._services, self._slices):
             informer.on_advance(self._wake.set)
             await informer.wait_synced()
+        await self._clear_other_modes()
         try:
             async with self._tasks:
                 self._tasks.start("proxy", self._follow())
                 await self._tasks.wait()
         finally:
-            await self._mode.stop()
+            self._mode.release()
             if self._publisher is not None:
                 self._publisher.close()
 
@@ -115,6 +117,13 @@ class Proxy:
             self._moved.clear()
             await self._moved.wait()
         return self.applied
+
+    async def _clear_other_modes(self) -> None:
+        """What an earlier process left that ran in another mode."""
+        for name in mode_names():
+            if name != self._mode.name:
+                with contextlib.suppress(OSError):  # a mode that cannot work here has left nothing
+                    await self._make(name).stop()
 
     def _make(self, name: str) -> Mode:
         config = ModeConfig(self._env, self._tasks, self._config.services, self._config.node_ip)

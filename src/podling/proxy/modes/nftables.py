@@ -38,6 +38,9 @@ class Nftables:
     async def stop(self) -> None:
         await self._run(self._ruleset.clear())
 
+    def release(self) -> None:
+        """The rules stay in force until the next process replaces them in one transaction."""
+
     async def _run(self, text: str) -> None:
         if len(text) > _LONG_TEXT:
             await self._env.in_thread(self._nft.run, text)

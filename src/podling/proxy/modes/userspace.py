@@ -51,6 +51,9 @@ class Userspace:
                 await self._open(front, rule)
 
     async def stop(self) -> None:
+        self.release()
+
+    def release(self) -> None:
         for front, relay in list(self._relays.items()):
             relay.cut()
             self._close(front)

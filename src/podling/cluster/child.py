@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from podling.supervise import Supervisor
 
@@ -21,6 +22,9 @@ from .spec import ClusterSpec, SpecError, load
 SWITCH_INTERVAL = 0.0005
 """A thread of C code that comes back waits this long for the interpreter at most (DESIGN 8)."""
 QUIET_COLLECTIONS = (50_000, 50, 1000)
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,9 @@ def parse(program: str) -> tuple[ClusterPaths, Reporter]:
     return ClusterPaths(given.root, given.name), Reporter(given.go_fd, given.report_fd)
 
 
-def run(program: str, prepare: Callable[[Child], None], body: Callable[[Child, Supervisor], Awaitable[None]]) -> int:
-    """`prepare` runs before there is a loop or a thread; `body` starts components and returns when all are up."""
+def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, Supervisor], Awaitable[None]]) -> int:
+    """`prepare` runs before there is a loop or a thread, `body` gets what it returned, starts components and returns
+    when all are up."""
     paths, reporter = parse(program)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -54,8 +59,8 @@ def run(program: str, prepare: Callable[[Child], None], body: Callable[[Child, S
         if spec is None:
             raise SpecError(f"{paths.spec} is missing")
         child = Child(paths, spec, reporter)
-        prepare(child)
-        _loop()(_live(child, body))
+        prepared = prepare(child)
+        _loop()(_live(child, lambda tasks: body(child, prepared, tasks)))
     except Exception as error:
         # The last resort of the process: whoever started it learns why, and the log has the whole story.
         logging.exception("%s failed", program)
@@ -79,12 +84,12 @@ def _loop() -> Callable[[Awaitable[None]], None]:
     return lambda main: uvloop.run(main)  # type: ignore[arg-type]
 
 
-async def _live(child: Child, body: Callable[[Child, Supervisor], Awaitable[None]]) -> None:
+async def _live(child: Child, body: Callable[[Supervisor], Awaitable[None]]) -> None:
     loop = asyncio.get_running_loop()
     async with Supervisor() as tasks:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, tasks.finish)
-        await body(child, tasks)
+        await body(tasks)
         _settle()
         child.reporter.ready()
         await tasks.wait()

@@ -78,7 +78,7 @@ class Launch:
         for line in lines:
             report: dict[str, Any] = json.loads(line)
             if "error" in report:
-                raise LaunchError(str(report["error"]))
+                raise LaunchError(f"{report['error']}\n{self._tail()}")
             if report.get("ready"):
                 os.close(self._reports)
                 return True
@@ -87,7 +87,7 @@ class Launch:
 
     def _tail(self) -> str:
         try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
         except OSError:
             return ""
 

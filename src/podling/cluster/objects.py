@@ -1,20 +1,23 @@
-"""The objects every cluster has beside what the API server makes itself: the way to its DNS."""
+"""The objects every cluster has beside what the API server makes itself: the ways to its API and its DNS."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podling.api.errors import AlreadyExists
+from podling.client.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
 from podling.client.transport import Resource, Transport
 
-SERVICES, SLICES = Resource("", "v1", "services"), Resource("discovery.k8s.io", "v1", "endpointslices")
+from .spec import API_PORT, ClusterSpec
+
+RESOURCES: Mapping[str, Resource] = {"Service": SERVICES, "EndpointSlice": ENDPOINTSLICES, "Endpoints": ENDPOINTS}
 
 
 async def ensure(transport: Transport, manifests: Sequence[dict[str, Any]]) -> None:
     """Create what is missing; what is there is brought to what is wanted, for a node's address may have changed."""
     for manifest in manifests:
-        resource = _resource(manifest)
+        resource = RESOURCES[manifest["kind"]]
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
             await transport.request("POST", resource.path(namespace), body=manifest)
@@ -28,5 +31,29 @@ async def ensure(transport: Transport, manifests: Sequence[dict[str, Any]]) -> N
             )
 
 
-def _resource(manifest: dict[str, Any]) -> Resource:
-    return SERVICES if manifest["kind"] == "Service" else SLICES
+def endpoints_of_kubernetes(spec: ClusterSpec) -> list[dict[str, Any]]:
+    """Where Pods reach the API: the listener in the node's namespace."""
+    port = {"name": "https", "port": API_PORT, "protocol": "TCP"}
+    slice_ = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "ports": [port],
+        "endpoints": [{"addresses": [spec.internal_address], "conditions": {"ready": True}}],
+    }
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{"addresses": [{"ip": spec.internal_address}], "ports": [port]}],
+    }
+    return [slice_, endpoints]

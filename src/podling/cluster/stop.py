@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from podling.keeper.launch import end_node
+from podling.keeper.launch import clean_up, stop_keeper
 
-from . import kubeconfigs, pods
+from . import kubeconfigs
 from .paths import ClusterPaths
 from .process import Process
 from .spec import ClusterSpec, SpecError, load, locked, names
@@ -49,8 +49,8 @@ def end_processes(paths: ClusterPaths, spec: ClusterSpec, grace: float) -> None:
             process.end(grace)
         file.unlink(missing_ok=True)
     if not spec.simulated:
-        pods.terminate(node.directory, POD_SECONDS)
-        end_node(node.directory, spec.name, spec.node_name)
+        stop_keeper(node.directory, POD_SECONDS)
+        clean_up(spec.name, spec.node_name)
 
 
 def remove(paths: ClusterPaths) -> None:

@@ -1,0 +1,158 @@
+"""The node process: kubelet, proxy and DNS of one node, in its namespaces (DESIGN 11).
+
+It is the replaceable client of the node's keeper: killed or upgraded, it finds Pods, exit codes, logs and ports again
+where the keeper holds them. It joins the keeper's network and mount namespaces before it has a loop or a thread, and
+speaks to the API through the server's Unix socket, for no network leads out of here.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from podling.api.errors import BadRequest, InternalError
+from podling.client.http1 import Address
+from podling.client.https import HttpsTransport, client_context
+from podling.client.informer import Informers
+from podling.client.resources import NODES
+from podling.client.transport import Transport
+from podling.dns.dns import Dns, DnsConfig
+from podling.env import SystemEnv
+from podling.keeper.client import KeeperClient
+from podling.keeper.launch import find_keeper
+from podling.kubelet.config import KubeletConfig
+from podling.kubelet.kubelet import Kubelet
+from podling.kubelet.server import NodeHandlers
+from podling.network.apirelay import relay_api
+from podling.network.hostports import KeeperListeners
+from podling.network.node import set_up_node
+from podling.network.nodesocket import NodeSocket
+from podling.network.pod import PodNetwork
+from podling.proxy.proxy import Proxy, ProxyConfig
+from podling.runtime.images.service import ImageService
+from podling.runtime.images.store import ImageStore
+from podling.runtime.oci import OciRuntime
+from podling.supervise import Supervisor
+
+from .child import Child, run
+from .joining import join
+from .proxymode import VERB
+from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, POD_NETWORK, SERVICE_NETWORK, ClusterSpec, SpecError
+
+
+def prepare(child: Child) -> ssl.SSLContext:
+    """Read our certificate and join the keeper's namespaces, while this process has one thread and no loop."""
+    keeper = find_keeper(child.paths.node(child.spec.node_name).directory)
+    if keeper is None:
+        raise SpecError("the node's keeper does not run; podling start brings it back")
+    node = child.paths.node(child.spec.node_name)
+    ca = (child.paths.pki / "ca.crt").read_bytes()
+    context = client_context(ca, node.certificate.read_bytes(), node.key.read_bytes())
+    join(keeper.pid)
+    set_up_node(child.spec.internal_address, SERVICE_NETWORK)
+    return context
+
+
+async def body(child: Child, tls: ssl.SSLContext, tasks: Supervisor) -> None:
+    env, spec, paths = SystemEnv(), child.spec, child.paths
+    node = paths.node(spec.node_name)
+    keeper = KeeperClient(node.keeper_socket)
+    transport = await _transport(child, tls, env)
+    informers = Informers(transport, env)
+    runtime = OciRuntime(
+        keeper,
+        ImageService(ImageStore(paths.images), NoPuller(), env),
+        PodNetwork(POD_NETWORK, spec.internal_address, env),
+        env,
+        state=node.directory,
+        node_ip=spec.internal_address,
+        binary=cast(Literal["crun", "runc"], spec.runtime),
+    )
+    config = ProxyConfig(spec.node_name, spec.internal_address, SERVICE_NETWORK, spec.host_address)
+    proxy = Proxy(informers, spec.proxy_mode, env, config, KeeperListeners(keeper))
+    kubelet = Kubelet(_kubelet_config(spec, child), transport, runtime, env)
+    doors = NodeSocket(str(node.node_socket), Handlers(kubelet, proxy, tasks).handle, owner=spec.owner)
+    doors.listen()
+    tasks.start("node socket", doors.run())
+    tasks.start("informers", informers.run())
+    tasks.start("proxy", proxy.run())
+    dns = Dns(informers, DnsConfig(spec.internal_address, 53, CLUSTER_DOMAIN, DNS_IP))
+    tasks.start("dns", dns.run())
+    await relay_api(spec.internal_address, API_PORT, str(paths.api_socket), tasks)
+    tasks.start("kubelet", kubelet.run())
+    await _until_ready(child, informers, dns)
+
+
+class NoPuller:
+    async def pull(self, reference):
+        raise RuntimeError("none")
+
+
+class Handlers:
+    """What the node's socket answers: the kubelet's streams, and the switch of the proxy mode."""
+
+    def __init__(self, kubelet: Kubelet, proxy: Proxy, tasks: Supervisor) -> None:
+        self._kubelet, self._proxy = NodeHandlers(kubelet, tasks), proxy
+
+    async def handle(self, request: Mapping[str, Any]) -> socket.socket:
+        if request.get("verb") != VERB:
+            return await self._kubelet.handle(request)
+        try:
+            await self._proxy.switch(str(request.get("mode")))
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
+        except OSError as error:
+            raise InternalError(str(error)) from error
+        ours, theirs = socket.socketpair()
+        ours.close()
+        return theirs
+
+
+async def _transport(child: Child, tls: ssl.SSLContext, env: SystemEnv) -> Transport:
+    """The API over the server's socket, once that is there."""
+    while not child.paths.api_socket.exists():
+        await env.sleep(0.01)
+    return HttpsTransport(Address(path=str(child.paths.api_socket)), tls, user_agent="podling-node")
+
+
+def _kubelet_config(spec: ClusterSpec, child: Child) -> KubeletConfig:
+    return KubeletConfig(
+        node_name=spec.node_name,
+        state=child.paths.node(spec.node_name).directory,
+        internal_ip=spec.internal_address,
+        external_ip=spec.host_address,
+        provider_id=f"podling://{spec.name}/{spec.node_name}",
+        cluster_domain=CLUSTER_DOMAIN,
+        cluster_dns=DNS_IP,
+        pod_cidr=POD_NETWORK,
+    )
+
+
+async def _until_ready(child: Child, informers: Informers, dns: Dns) -> None:
+    """The node says Ready, and the cluster's DNS knows every Service there is."""
+    nodes = informers.of(NODES)
+
+    def ready() -> bool:
+        return any(
+            condition.type == "Ready" and condition.status == "True"
+            for found in nodes.list()
+            if found.head.name == child.spec.node_name
+            for condition in found.view.status.conditions
+        )
+
+    await nodes.wait_synced()
+    await nodes.wait_until(ready)
+    child.reporter.step(f"node {child.spec.node_name} Ready")
+    await dns.wait_ready()
+    child.reporter.step(f"DNS answering at {DNS_IP}")
+
+
+def main() -> int:
+    return run("podling.cluster.node", prepare, body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The server process: API, controllers and scheduler in one loop, without any privilege (DESIGN 19).
+
+Controllers and scheduler use the in-process transport under their own users. With the simulated runtime the kubelet
+lives here too: a simulated node needs neither namespaces nor root.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from podling.api.catalog import Catalog
+from podling.api.schema import Schemas, load
+from podling.apiserver.config import Config
+from podling.apiserver.server import ApiServer
+from podling.apiserver.streams.table import STREAMS
+from podling.client.transport import Resource, Transport
+from podling.controllermanager.manager import ControllerManager, find_controllers
+from podling.dns import manifests
+from podling.env import SystemEnv
+from podling.kubelet.config import KubeletConfig
+from podling.kubelet.kubelet import Kubelet
+from podling.network.dialer import Dialer
+from podling.network.unixdialer import RefusingDialer, UnixDialer
+from podling.reconcile.view import Served, Settings
+from podling.scheduler.scheduler import Scheduler
+from podling.storage.interface import Storage
+from podling.supervise import Supervisor
+
+from . import privileges
+from .child import Child, run
+from .objects import endpoints_of_kubernetes, ensure
+from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, ClusterSpec
+
+MANAGER, SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
+SIMULATED = "the node is simulated (--runtime fake): nothing runs behind this address"
+NODE_ACTS_ON = (("", "Pod"), ("", "Node"), ("", "Service"))
+"""Kinds that scheduler, kubelet and proxy act on, beside those the controllers are for."""
+
+
+def prepare(child: Child) -> None:
+    """Give up root before anything is listened on or read from a client."""
+    if kept := privileges.become(child.spec.owner):
+        child.reporter.step(kept)
+
+
+async def body(child: Child, _: None, tasks: Supervisor) -> None:
+    env, spec, paths = SystemEnv(), child.spec, child.paths
+    storage = await _storage(child, env)
+    dialer: Dialer = UnixDialer({spec.node_name: str(paths.node(spec.node_name).node_socket)})
+    if spec.simulated:
+        dialer = RefusingDialer(SIMULATED)
+    schemas = load()
+    catalog = Catalog.load(spec.profile, acted_on=_acted_on(schemas), schemas=schemas)
+    server = ApiServer(_config(child), storage, env, dialer, catalog=catalog, schemas=schemas, streams=STREAMS)
+    await server.start()
+    tasks.start("storage", _closing(storage))
+    tasks.start("api server", _serving(server))
+    child.reporter.step(f"API answering at {spec.api_url}")
+    admin = server.transport("system:apiserver", ("system:masters",))
+    await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec)])
+    settings = Settings(root_ca=_read(child, "ca.crt").decode(), started=env.now())
+    manager = ControllerManager(server.transport(MANAGER), env, settings, _served(catalog))
+    tasks.start("controller manager", manager.run())
+    tasks.start("scheduler", Scheduler(server.transport(SCHEDULER), env, manager.informers).run())
+    if spec.simulated:
+        tasks.start("kubelet", _simulated_kubelet(child, server, env).run())
+    child.reporter.step("controllers and scheduler running")
+
+
+async def _storage(child: Child, env: SystemEnv) -> Storage:
+    if child.spec.store == "memory":
+        from podling.storage.memory import MemoryStorage
+
+        return MemoryStorage()
+    from podling.storage.sqlite import SqliteStorage
+
+    return await SqliteStorage.open(str(child.paths.store), env)
+
+
+def _config(child: Child) -> Config:
+    spec = child.spec
+    return Config(
+        tcp=((spec.api_address, API_PORT),),
+        unix=child.paths.api_socket,
+        certificate=_read(child, "apiserver.crt"),
+        key=_read(child, "apiserver.key"),
+        ca=_read(child, "ca.crt"),
+        token_key=_read(child, "sa.key"),
+        cluster_domain=CLUSTER_DOMAIN,
+        profile=spec.profile,
+        service_cidr=SERVICE_NETWORK,
+        server_port=API_PORT,
+    )
+
+
+def _read(child: Child, name: str) -> bytes:
+    return (child.paths.pki / name).read_bytes()
+
+
+def _acted_on(schemas: Schemas) -> list[tuple[str, str]]:
+    """(group, kind) of every kind that something here acts on."""
+    keys = [controller.resource for controller in find_controllers() if controller.resource]
+    rows = schemas.resources
+    kinds = [(key.group, rows[f"{key.group}/{key.version}".lstrip("/")][key.plural].kind) for key in keys]
+    return [*kinds, *NODE_ACTS_ON]
+
+
+def _served(catalog: Catalog) -> list[Served]:
+    """What discovery says, for the garbage collector and the end of namespaces."""
+    return [
+        Served(Resource(each.group, each.version, each.plural), each.kind, each.namespaced, each.verbs)
+        for each in catalog.resources
+        if each.is_hub and each.stored
+    ]
+
+
+def _dns(spec: ClusterSpec) -> list[dict[str, Any]]:
+    """The way to the cluster's DNS; a simulated node has none."""
+    if spec.simulated:
+        return []
+    return [manifests.service(DNS_IP), manifests.endpoint_slice([(spec.node_name, spec.internal_address)])]
+
+
+def _simulated_kubelet(child: Child, server: ApiServer, env: SystemEnv) -> Kubelet:
+    from podling.runtime.fake import FakeRuntime
+
+    spec = child.spec
+    config = KubeletConfig(
+        node_name=spec.node_name,
+        state=child.paths.server / "kubelet",
+        internal_ip=spec.internal_address,
+        cluster_dns=DNS_IP,
+        labels={"podling/simulated": "true"},
+    )
+    transport: Transport = server.transport(f"system:node:{spec.node_name}", ("system:nodes",))
+    return Kubelet(config, transport, FakeRuntime(env), env)
+
+
+async def _serving(server: ApiServer) -> None:
+    try:
+        await server.wait()
+    finally:
+        await server.stop()
+
+
+async def _closing(storage: Any) -> None:
+    """The store's own upkeep, and its orderly end."""
+    try:
+        await storage.run()
+    finally:
+        await storage.close()
+
+
+def main() -> int:
+    return run("podling.cluster.server", prepare, body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

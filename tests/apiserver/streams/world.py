@@ -7,8 +7,10 @@ kubectl and the descriptor that a node would pass.
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,10 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httptools
 import msgspec
 
 from podling.api.errors import NotFound
+from podling.apiserver.backend import Backend
 from podling.apiserver.config import Config
+from podling.apiserver.message import Endpoint, Outcome, Request
 from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
 from podling.env import SystemEnv
@@ -56,6 +61,9 @@ class FakeSession:
 
     async def end(self, code: int = 0) -> None:
         await self.say(STATUS, SUCCESS if code == 0 else exited(code))
+        self.close()
+
+    def close(self) -> None:
         self._sock.close()
 
 
@@ -117,6 +125,8 @@ class FakeNode:
     ports: Mapping[int, int] = field(default_factory=dict)
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     log: Callable[[socket.socket], Awaitable[None]] | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """A session of this node has ended."""
 
     async def connect(self, node: str, address: str, port: int) -> socket.socket:
         self.asked.append({"node": node, "address": address, "port": port})
@@ -126,18 +136,27 @@ class FakeNode:
         self.asked.append({"node": node, **request})
         if request["verb"] == "portforward":
             return await connect("127.0.0.1", self.ports.get(request["port"], request["port"]))
-        if request["container"] == "gone":
+        if request.get("container") == "gone":
             raise NotFound('container not found ("gone")')
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
-        if request["verb"] == "logs":
+        if request["verb"] in ("logs", "stats"):
             assert self.log is not None
             self.tasks.start("log", self.log(ours))
         else:
             words = request.get("command") or ["cat"]
-            self.tasks.start("session", COMMANDS[words[0]](FakeSession(ours), words))
+            self.tasks.start("session", self._session(COMMANDS[words[0]], FakeSession(ours), words))
         return theirs
+
+    async def _session(self, command: Command, session: FakeSession, words: Sequence[str]) -> None:
+        try:
+            await command(session, words)
+        except ConnectionError:
+            pass
+        finally:
+            session.close()
+            self.over.set()
 
 
 @dataclass
@@ -146,6 +165,8 @@ class World:
     node: FakeNode
     tasks: Supervisor
     kubeconfig: Path
+    upgrades: list[str]
+    """What each request for a stream wanted to become: websocket, SPDY/3.1 or nothing."""
 
     async def kubectl(self, *words: str, stdin: bytes | None = None, env: Mapping[str, str] = {}) -> Done:
         process = await self.start(*words, stdin=stdin is not None, env=env)
@@ -163,8 +184,37 @@ class World:
             stdin=pipe if stdin else asyncio.subprocess.DEVNULL,
             stdout=pipe,
             stderr=pipe,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent), **env},
+            env=self.env(env),
         )
+
+    def env(self, more: Mapping[str, str]) -> Mapping[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent), **more}
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A TLS connection as kubernetes-admin."""
+        config = msgspec.json.decode(self.kubeconfig.read_bytes())
+        user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
+        context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        pair = self.kubeconfig.with_name("pair.pem")
+        pair.write_bytes(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
+        context.load_cert_chain(pair)
+        host, port = self.server.addresses[0]
+        return await asyncio.open_connection(host, port, ssl=context)
+
+    async def http(self, line: str, headers: str = "", body: bytes = b"") -> Answer:
+        """One request on a connection of its own; `line` is the request line, `headers` end in CRLF each."""
+        reader, writer = await self.connect()
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        close = "" if "connection:" in headers.lower() else "Connection: close\r\n"
+        writer.write(f"{line}\r\nHost: x\r\n{close}{length}{headers}\r\n".encode() + body)
+        answer = Answer()
+        parser = httptools.HttpResponseParser(answer)
+        async with asyncio.timeout(10):
+            while not answer.complete and (data := await reader.read(65536)):
+                parser.feed_data(data)
+        writer.close()
+        answer.code = parser.get_status_code()
+        return answer
 
     async def pod(self, name: str, *containers: str, node: str = "n1", **status: Any) -> dict[str, Any]:
         """A running Pod, put there as scheduler and kubelet would."""
@@ -190,6 +240,26 @@ class World:
         return (await api.request("PUT", path, body={**made.object, "status": status})).object
 
 
+class Answer:
+    """What came back over HTTP."""
+
+    def __init__(self) -> None:
+        self.code, self.body, self.complete = 0, b"", False
+        self.headers: dict[str, str] = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode().lower()] = value.decode()
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
 @dataclass
 class Done:
     code: int
@@ -197,8 +267,16 @@ class Done:
     err: str
 
 
+def _noting(endpoint: Endpoint, upgrades: list[str]) -> Endpoint:
+    def noted(backend: Backend, request: Request) -> Outcome | Awaitable[Outcome]:
+        upgrades.append(request.header("upgrade"))
+        return endpoint(backend, request)
+
+    return noted
+
+
 @asynccontextmanager
-async def world(folder: Path, **ports: int) -> AsyncIterator[World]:
+async def world(folder: Path) -> AsyncIterator[World]:
     env = SystemEnv()
     authority = CertificateAuthority.create("test", env.now())
     serving = authority.serving("podling", ["127.0.0.1", "localhost"], env.now())
@@ -212,7 +290,9 @@ async def world(folder: Path, **ports: int) -> AsyncIterator[World]:
     async with Supervisor() as tasks:
         node = FakeNode(tasks)
         storage = MemoryStorage()
-        server = ApiServer(config, storage, env, node, streams=STREAMS)
+        upgrades: list[str] = []
+        streams = {place: _noting(endpoint, upgrades) for place, endpoint in STREAMS.items()}
+        server = ApiServer(config, storage, env, node, streams=streams)
         await server.start()
         try:
             api = server.transport("test", ["system:masters"])
@@ -224,7 +304,7 @@ async def world(folder: Path, **ports: int) -> AsyncIterator[World]:
             kubeconfig = folder / "kubeconfig"
             found = cluster_config("test", f"https://{host}:{port}", authority.pair.certificate, user)
             kubeconfig.write_bytes(msgspec.json.encode(found))
-            yield World(server, node, tasks, kubeconfig)
+            yield World(server, node, tasks, kubeconfig, upgrades)
         finally:
             await server.stop()
             await storage.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import logging
 import signal
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from podling.runtime.machine import NoRuntime
 from podling.supervise import Supervisor
 
 from .launch import Reporter
@@ -64,13 +66,15 @@ def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, S
     except Exception as error:
         # The last resort of the process: whoever started it learns why, and the log has the whole story.
         logging.exception("%s failed", program)
-        reporter.error(explain(error))
+        reporter.error(explain(error), bug=not isinstance(error, OSError | SpecError | NoRuntime))
         return 1
     return 0
 
 
 def explain(error: BaseException) -> str:
     """One line for a user."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"another program listens there already: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
     return str(error) or type(error).__name__

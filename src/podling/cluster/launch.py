@@ -78,7 +78,7 @@ class Launch:
         for line in lines:
             report: dict[str, Any] = json.loads(line)
             if "error" in report:
-                raise LaunchError(f"{report['error']}\n{self._tail()}")
+                raise LaunchError(str(report["error"]) + (f"\n{self._tail()}" if report.get("bug") else ""))
             if report.get("ready"):
                 os.close(self._reports)
                 return True
@@ -108,8 +108,9 @@ class Reporter:
     def step(self, text: str) -> None:
         self._say({"step": text})
 
-    def error(self, text: str) -> None:
-        self._say({"error": text})
+    def error(self, text: str, *, bug: bool) -> None:
+        """`bug`: not foreseen, so the end of the log is shown too."""
+        self._say({"error": text, "bug": bug})
 
     def ready(self) -> None:
         self._say({"ready": True})

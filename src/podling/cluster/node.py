@@ -32,6 +32,7 @@ from podling.network.node import set_up_node
 from podling.network.nodesocket import NodeSocket
 from podling.network.pod import PodNetwork
 from podling.proxy.proxy import Proxy, ProxyConfig
+from podling.runtime.images.registry import RegistryPuller
 from podling.runtime.images.service import ImageService
 from podling.runtime.images.store import ImageStore
 from podling.runtime.oci import OciRuntime
@@ -62,9 +63,10 @@ async def body(child: Child, tls: ssl.SSLContext, tasks: Supervisor) -> None:
     keeper = KeeperClient(node.keeper_socket)
     transport = await _transport(child, tls, env)
     informers = Informers(transport, env)
+    images = ImageStore(paths.images)
     runtime = OciRuntime(
         keeper,
-        ImageService(ImageStore(paths.images), NoPuller(), env),
+        ImageService(images, RegistryPuller(images, env), env),
         PodNetwork(POD_NETWORK, spec.internal_address, env),
         env,
         state=node.directory,
@@ -84,11 +86,6 @@ async def body(child: Child, tls: ssl.SSLContext, tasks: Supervisor) -> None:
     await relay_api(spec.internal_address, API_PORT, str(paths.api_socket), tasks)
     tasks.start("kubelet", kubelet.run())
     await _until_ready(child, informers, dns)
-
-
-class NoPuller:
-    async def pull(self, reference):
-        raise RuntimeError("none")
 
 
 class Handlers:

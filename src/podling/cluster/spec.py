@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +121,18 @@ def check_name(name: str) -> str:
 def free_number(root: Path) -> int:
     """The lowest number no cluster here has. Call it under `locked`."""
     taken = {spec.number for name in names(root) if (spec := load(ClusterPaths(root, name)))}
-    free = next((number for number in range(256) if number not in taken), None)
+    free = next((number for number in range(256) if number not in taken and _unused(number)), None)
     if free is None:
-        raise SpecError("there are 256 clusters already; podling delete --name NAME makes room")
+        raise SpecError("all 256 numbers for clusters are taken; podling delete --name NAME makes room")
     return free
+
+
+def _unused(number: int) -> bool:
+    """Nobody listens where this cluster's API would be: another user's cluster may have the same number."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((f"127.77.{number}.1", API_PORT))
+        except OSError:
+            return False
+    return True

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from random import Random
 
 import apsw
-from tests.storage.disks import Operation, PowerCut, watched
 
 from podling.env import SystemEnv
 from podling.storage.interface import StorageError
 from podling.storage.sqlite import Options, SqliteStorage, Synchronous
+from tests.storage.disks import Operation, PowerCut, watched
 
 WRITERS = 6
 ROUNDS = 60

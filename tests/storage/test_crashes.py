@@ -7,12 +7,12 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.storage.crashes import lost_at_cut_points, lost_by_sigkill
-from tests.storage.disks import Operation, Quota, watched
 
 from podling.env import SystemEnv
 from podling.storage.interface import StorageError, WriteFailed
 from podling.storage.sqlite import Options, SqliteStorage, StorageBroken
+from tests.storage.crashes import lost_at_cut_points, lost_by_sigkill
+from tests.storage.disks import Operation, Quota, watched
 
 
 def test_a_power_cut_loses_nothing_that_was_acknowledged() -> None:

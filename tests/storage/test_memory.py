@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import settings
-from tests.suites.storage import StorageMachine, StorageSuite
 
 from podling.storage.interface import Compacted, Storage
 from podling.storage.memory import MemoryStorage
+from tests.suites.storage import StorageMachine, StorageSuite
 
 
 class TestMemoryStorage(StorageSuite):

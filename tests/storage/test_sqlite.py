@@ -9,11 +9,11 @@ from pathlib import Path
 import apsw
 import pytest
 from hypothesis import settings
-from tests.suites.storage import StorageMachine, StorageSuite, read
 
 from podling.env import SystemEnv
 from podling.storage.interface import Commit, Storage, StorageError
 from podling.storage.sqlite import Options, SqliteStorage
+from tests.suites.storage import StorageMachine, StorageSuite, read
 
 LEASE = "coordination.k8s.io/leases/kube-node-lease/n"
 

@@ -90,6 +90,16 @@ def text(path: str, default: str = "") -> Cell:
     return cell
 
 
+def flag(path: str) -> Cell:
+    """A boolean, false where there is none."""
+    return lambda obj, _: bool(at(obj, path))
+
+
+def count(path: str) -> Cell:
+    """How many items a list or map has."""
+    return lambda obj, _: len(at(obj, path) or ())
+
+
 def names_of(path: str, key: str = "name") -> Cell:
     """The names of a list's items, joined by commas."""
     return lambda obj, _: ",".join(str(item.get(key, "")) for item in at(obj, path) or ())

@@ -1,0 +1,106 @@
+"""Ingress.
+
+Rules that lead requests from outside to Services by host and path.
+"""
+
+from __future__ import annotations
+
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.cells import AGE, NAME, NONE, at, column, value
+from podling.api.kinds.kind import Json, Kind, Strategy
+
+_SHOWN = 3
+PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+
+
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found: list[Cause] = []
+    if not spec.get("rules") and spec.get("defaultBackend") is None:
+        text = "either `defaultBackend` or `rules` must be specified"
+        found.append(causes.invalid("spec", spec, text))
+    if spec.get("defaultBackend") is not None:
+        found += _backend("spec.defaultBackend", spec["defaultBackend"])
+    for index, rule in enumerate(spec.get("rules") or ()):
+        found += _rule(f"spec.rules[{index}]", rule)
+    if name := spec.get("ingressClassName"):
+        found += rules.all_invalid("spec.ingressClassName", name, names.dns_subdomain(name))
+    return found
+
+
+def _rule(path: str, rule: Json) -> list[Cause]:
+    host, found = rule.get("host", ""), []
+    if host:
+        wrong = names.wildcard_subdomain(host) if "*" in host else names.dns_subdomain(host)
+        found += rules.all_invalid(f"{path}.host", host, wrong)
+    if rule.get("http") is None:
+        return found
+    paths = rule["http"].get("paths") or []
+    if not paths:
+        found.append(causes.required(f"{path}.http.paths"))
+    for index, entry in enumerate(paths):
+        here, where, kind = f"{path}.http.paths[{index}]", entry.get("path", ""), entry.get("pathType")
+        if not kind:
+            found.append(causes.required(f"{here}.pathType", "pathType must be specified"))
+        elif kind not in PATH_TYPES:
+            found.append(causes.unsupported(f"{here}.pathType", kind, PATH_TYPES))
+        elif not where.startswith("/") and (where or kind != "ImplementationSpecific"):
+            found.append(causes.invalid(f"{here}.path", where, "must be an absolute path"))
+        found += _backend(f"{here}.backend", entry.get("backend") or {})
+    return found
+
+
+def _backend(path: str, backend: Json) -> list[Cause]:
+    service, resource = backend.get("service"), backend.get("resource")
+    if service is None and resource is None:
+        return [causes.required(path, "resource or service backend is required")]
+    if service is None:
+        return []
+    if resource is not None:
+        return [causes.invalid(path, "", "cannot set both resource and service backends")]
+    found = rules.named(f"{path}.service.name", service.get("name", ""), names.dns_1035_label)
+    port = service.get("port") or {}
+    if port.get("name") and port.get("number"):
+        found.append(causes.invalid(path, "", "cannot set both port name & port number"))
+    elif port.get("name"):
+        found += rules.all_invalid(f"{path}.service.port.name", port["name"], names.port_name(port["name"]))
+    elif port.get("number"):
+        found += rules.all_invalid(f"{path}.service.port.number", port["number"], names.port_number(port["number"]))
+    else:
+        found.append(causes.required(path, "port name or number is required"))
+    return found
+
+
+def hosts(obj: Json, now: float) -> str:
+    found = [rule["host"] for rule in at(obj, "spec.rules") or () if rule.get("host")]
+    more = f" + {len(found) - _SHOWN} more..." if len(found) > _SHOWN else ""
+    return ",".join(found[:_SHOWN]) + more if found else "*"
+
+
+def address(obj: Json, now: float) -> str:
+    ingress = at(obj, "status.loadBalancer.ingress") or ()
+    return ",".join(sorted({entry.get("ip") or entry.get("hostname", "") for entry in ingress}))
+
+
+def ports(obj: Json, now: float) -> str:
+    return "80, 443" if at(obj, "spec.tls") else "80"
+
+
+KIND = Kind(
+    "networking.k8s.io",
+    "v1",
+    "Ingress",
+    validate=validate,
+    strategy=Strategy(status=True, generation=True),
+    columns=(
+        NAME,
+        column("Class", value("spec.ingressClassName", NONE), description="Who carries it out."),
+        column("Hosts", hosts, description="Hosts it answers for."),
+        column("Address", address, description="Where it is reached."),
+        column("Ports", ports, description="Ports it opens."),
+        AGE,
+    ),
+    needs_controller=True,
+)

@@ -1,0 +1,14 @@
+"""ClusterRole: what may be done anywhere."""
+
+from __future__ import annotations
+
+from podling.api import names
+from podling.api.kinds.kind import Kind, Strategy
+
+KIND = Kind(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "ClusterRole",
+    name_rule=names.path_segment,
+    strategy=Strategy(create_on_update=True),
+)

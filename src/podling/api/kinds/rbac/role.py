@@ -1,0 +1,14 @@
+"""Role: what may be done in a namespace."""
+
+from __future__ import annotations
+
+from podling.api import names
+from podling.api.kinds.kind import Kind, Strategy
+
+KIND = Kind(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "Role",
+    name_rule=names.path_segment,
+    strategy=Strategy(create_on_update=True),
+)

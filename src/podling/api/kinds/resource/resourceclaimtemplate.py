@@ -1,0 +1,8 @@
+"""ResourceClaimTemplate: the ResourceClaim each Pod gets."""
+
+from __future__ import annotations
+
+from podling.api.kinds.cells import AGE, NAME
+from podling.api.kinds.kind import Kind
+
+KIND = Kind("resource.k8s.io", "v1", "ResourceClaimTemplate", columns=(NAME, AGE))

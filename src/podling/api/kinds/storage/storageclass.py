@@ -1,0 +1,65 @@
+"""StorageClass.
+
+How volumes are made when a claim asks for them.
+"""
+
+from __future__ import annotations
+
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.cells import AGE, column, flag, value
+from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.kind import Column, Json, Kind
+
+DEFAULT_ANNOTATIONS = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+
+
+def defaults(obj: Json) -> None:
+    fill(obj, "reclaimPolicy", "Delete")
+    fill(obj, "volumeBindingMode", "Immediate")
+
+
+def validate(obj: Json) -> list[Cause]:
+    found = [] if obj.get("provisioner") else [causes.required("provisioner")]
+    found += rules.one_of("reclaimPolicy", obj.get("reclaimPolicy"), ("Delete", "Retain"))
+    return found + rules.one_of(
+        "volumeBindingMode", obj.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer")
+    )
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    found: list[Cause] = []
+    if (new.get("parameters") or {}) != (old.get("parameters") or {}):
+        found.append(causes.forbidden("parameters", "updates to parameters are forbidden."))
+    if new.get("provisioner") != old.get("provisioner"):
+        found.append(causes.forbidden("provisioner", "updates to provisioner are forbidden."))
+    if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
+        found.append(causes.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
+    return found + causes.immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+
+
+def name(obj: Json, now: float) -> str:
+    annotations = obj["metadata"].get("annotations") or {}
+    default = any(annotations.get(key) == "true" for key in DEFAULT_ANNOTATIONS)
+    return f"{obj['metadata'].get('name', '')}{' (default)' if default else ''}"
+
+
+KIND = Kind(
+    "storage.k8s.io",
+    "v1",
+    "StorageClass",
+    defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
+    columns=(
+        Column("Name", name, "string", "name", 0, "Name of the class; the default one says so."),
+        column("Provisioner", value("provisioner"), description="Who makes volumes."),
+        column("ReclaimPolicy", value("reclaimPolicy", "Delete"), description="What follows the claim's deletion."),
+        column("VolumeBindingMode", value("volumeBindingMode", "Immediate"), description="When it is bound."),
+        column("AllowVolumeExpansion", flag("allowVolumeExpansion"), description="Whether volumes may grow."),
+        AGE,
+    ),
+)

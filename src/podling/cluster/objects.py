@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from podling.api.errors import AlreadyExists
+from podling.api.errors import NotFound
 from podling.client.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
 from podling.client.transport import Resource, Transport
 
@@ -19,16 +19,12 @@ async def ensure(transport: Transport, manifests: Sequence[dict[str, Any]]) -> N
     for manifest in manifests:
         resource = RESOURCES[manifest["kind"]]
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        wanted = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+        path = resource.path(namespace, name)
         try:
+            await transport.request("PATCH", path, body=wanted, content_type="application/merge-patch+json")
+        except NotFound:
             await transport.request("POST", resource.path(namespace), body=manifest)
-        except AlreadyExists:
-            wanted = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-            await transport.request(
-                "PATCH",
-                resource.path(namespace, name),
-                body=wanted,
-                content_type="application/merge-patch+json",
-            )
 
 
 def endpoints_of_kubernetes(spec: ClusterSpec) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ which it was. What others call::
     check(obj, type, mode) -> Decoded                   # of an object already parsed; in place; FieldTypeError
     decode_protobuf(body, schemas) -> (apiVersion, kind, obj)   # application/vnd.kubernetes.protobuf
     apply_defaults(obj, type)                           # in place, the defaults that are declared in the table
-    marker_causes(obj, type) -> list[Cause]             # declared enums, required, bounds
+    marker_causes(obj, type) -> list[Cause]             # declared enums, required, bounds, formats
+    immutable_causes(new, old, type) -> list[Cause]     # fields declared immutable
 
 `mode` is the query parameter fieldValidation: "Strict", "Warn" or "Ignore".
 """
@@ -23,6 +24,7 @@ from podling.api.schema.check import Decoded, FieldTypeError
 from podling.api.schema.decode import Mode, cannot_handle, check, decode, said, strict_error, unrecognized
 from podling.api.schema.defaults import apply_defaults
 from podling.api.schema.gojson import NotJson, Parsed, parse
+from podling.api.schema.markers import immutable_causes, marker_causes
 from podling.api.schema.protobuf import decode_protobuf, encode_protobuf, is_protobuf
 from podling.api.schema.schemas import Schemas, group_of, load, package_of
 from podling.api.schema.table import ResourceRow
@@ -45,8 +47,10 @@ __all__ = [
     "decode_protobuf",
     "encode_protobuf",
     "group_of",
+    "immutable_causes",
     "is_protobuf",
     "load",
+    "marker_causes",
     "package_of",
     "parse",
     "said",

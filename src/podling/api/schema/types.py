@@ -145,6 +145,13 @@ class Type:
 
         return compile_fill(self)
 
+    @cached_property
+    def ruled(self) -> bool:
+        """Whether declared validation has anything to say about values of this type (see `markers.py`)."""
+        from podling.api.schema.markers import has_rules
+
+        return has_rules(self)
+
     def at(self, path: str) -> Type | None:
         """The type below a dotted path (`spec.containers.name`; elements of lists and maps need no name)."""
         here: Type | None = self

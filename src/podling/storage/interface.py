@@ -114,5 +114,9 @@ class Storage(Protocol):
     async def pin(self, name: str, revision: int | None) -> None:
         """Keep the state at `revision` readable under a name; None forgets the pin."""
 
+    async def run(self) -> None:
+        """The store's own upkeep, for ever; to be supervised. Raises StorageError when the store cannot go on: the
+        server then has to stop."""
+
     async def close(self) -> None:
         """Everything acknowledged is durable; later calls raise StorageError."""

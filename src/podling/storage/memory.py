@@ -6,6 +6,7 @@ same every time (DESIGN 20).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -72,6 +73,10 @@ class MemoryStorage:
         else:
             self._history.check(revision)
             self._history.pins[name] = revision
+
+    async def run(self) -> None:
+        """Nothing to keep up; for ever, as the durable store's."""
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         if not self._closed:

@@ -18,14 +18,20 @@ from podling.wire import dns
 MANY = "many.default.svc.cluster.local"
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
+def zone() -> Resolver:
     resolver = Resolver("cluster.local", "10.96.0.10")
     endpoints = [{"addresses": [f"10.244.0.{n}"], "conditions": {"ready": True}} for n in range(2, 102)]
     slices = msgspec.convert({"addressType": "IPv4", "endpoints": endpoints, "ports": []}, EndpointSlice)
     headless = {"metadata": {"name": "many", "namespace": "default"}, "spec": {"clusterIP": "None"}}
     resolver.update(("default", "many"), msgspec.convert(headless, Service), [slices])
-    server = Server(resolver.answer)
+    web = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"clusterIP": "10.96.0.9"}}
+    resolver.update(("default", "web"), msgspec.convert(web, Service))
+    return resolver
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    server = Server(zone())
     yield await server.start("127.0.0.1", 0)
     server.close()
 
@@ -51,6 +57,15 @@ async def test_datagrams_are_answered_each_with_its_id(port: int) -> None:
                 await asyncio.sleep(0)
         ids = {dns.parse_message(await asyncio.wait_for(loop.sock_recv(sock, 4096), 5)).id for _ in range(200)}
         assert ids == set(range(200))
+
+
+@pytest.mark.parametrize("name", ["web.default.svc.cluster.local", "WEB.Default.svc.cluster.LOCAL", MANY, "x.y"])
+@pytest.mark.parametrize("type_", [dns.A, dns.AAAA, dns.SRV, 65], ids=["A", "AAAA", "SRV", "HTTPS"])
+def test_the_short_way_to_an_answer_gives_the_answer_of_the_long_way(name: str, type_: int) -> None:
+    resolver = zone()
+    server, query = Server(resolver), dns.pack_query(name, type_, 9)
+    parsed = dns.parse_query(query)
+    assert server.reply(query) == dns.pack_answer(parsed, resolver.answer(parsed), turn=1)
 
 
 async def test_noise_gets_no_answer_and_does_no_harm(port: int) -> None:

@@ -40,7 +40,7 @@ class Dns:
         self._dirty: dict[ServiceKey, None] = {}
         self._wake, self._ready = asyncio.Event(), asyncio.Event()
         self.resolver = Resolver(config.domain, config.service_address)
-        self.server = Server(self.resolver.answer)
+        self.server = Server(self.resolver)
         self.port = config.port
 
     async def wait_ready(self) -> None:

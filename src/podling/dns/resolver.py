@@ -39,6 +39,8 @@ class Resolver:
         self._parents: Counter[str] = Counter()
         self._of_service: dict[ServiceKey, list[Record]] = {}
         self._packed: dict[tuple[bytes, int], Answer] = {}
+        self.plain: dict[bytes, tuple[bytes, bytes]] = {}
+        """By the question in lower case: answers to plain queries, see `wire.dns.pack_plain`."""
         apex, mailbox = f"ns.dns.{self.domain}", f"hostmaster.{self.domain}"
         self._soa = Record(self.domain, dns.SOA, dns.soa_data(apex, mailbox, 1, _TTL), _TTL)
         self._authority = (pack_record(self._soa),)
@@ -146,11 +148,14 @@ class Resolver:
         by_type = self._zone.get(name, {})
         wire = dns.wire_name(name)
         for type_ in (dns.A, dns.AAAA, dns.PTR):
-            ready = None if dns.CNAME in by_type else self._found(name, type_)
-            if ready is None:
-                self._packed.pop((wire, type_), None)
-            else:
-                self._packed[(wire, type_)] = ready
+            question = wire + bytes((0, type_, 0, dns.INTERNET))
+            self._packed.pop((wire, type_), None)
+            self.plain.pop(question, None)
+            if dns.CNAME in by_type or (ready := self._found(name, type_)) is None:
+                continue
+            self._packed[(wire, type_)] = ready
+            if (plain := dns.pack_plain(question, ready)) is not None:
+                self.plain[question] = plain
 
 
 def _above(name: str) -> list[str]:

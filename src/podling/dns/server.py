@@ -12,20 +12,19 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from podling.wire.dns import Answer, Malformed, Query, pack_answer, parse_query
+from podling.dns.resolver import Resolver
+from podling.wire.dns import PLAIN, Malformed, pack_answer, parse_query
 
 _DRAIN = 64
 _TCP_SECONDS = 10.0
 _LONGEST_QUERY = 4096
 
-Resolve = Callable[[Query], Answer]
-
 
 class Server:
     """Answers at one address, by UDP and TCP, until closed. Make it within a running loop."""
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
         self._turn = 0
         self._udp: socket.socket | None = None
         self._tcp: asyncio.Server | None = None
@@ -61,13 +60,18 @@ class Server:
 
     def reply(self, data: bytes, *, stream: bool = False) -> bytes | None:
         """The answer to a message; None where none is due."""
+        self.answered += 1
+        if data[2:12] == PLAIN:
+            # Lower case also changes letters among the last four bytes, but no type or class that is ready has any.
+            ready = self._resolver.plain.get(data[12:].lower())
+            if ready is not None:
+                return data[:2] + ready[0] + data[12:] + ready[1]
         try:
             query = parse_query(data)
         except Malformed:
             return None
         self._turn += 1
-        self.answered += 1
-        return pack_answer(query, self._resolve(query), turn=self._turn, stream=stream)
+        return pack_answer(query, self._resolver.answer(query), turn=self._turn, stream=stream)
 
     def _drain(self, udp: socket.socket) -> None:
         for _ in range(_DRAIN):

@@ -165,6 +165,21 @@ def pack_answer(query: Query, answer: Answer, *, turn: int = 0, stream: bool = F
     return head + query.question + opt
 
 
+PLAIN = _HEAD.pack(0, _RD, 1, 0, 0, 0)[2:]
+"""What follows the id in the head of nearly every query: recursion desired, one question, nothing else."""
+
+
+def pack_plain(question: bytes, answer: Answer) -> tuple[bytes, bytes] | None:
+    """For a PLAIN query: what its answer has between id and question, and behind the question.
+
+    None where the answer is not the same for everybody: records that take turns, or more than fits.
+    """
+    packed = pack_answer(Query(0, _RD, question, b"", 0, 0), answer)
+    if len(answer.answers) > 1 or packed[2] & (_TC >> 8):
+        return None
+    return packed[2:12], packed[12 + len(question) :]
+
+
 def parse_message(data: bytes) -> Message:
     """A whole message, as a client reads it. Raises Malformed."""
     id_, flags, questions, *counts = _unpack(_HEAD, data, 0)

@@ -97,7 +97,7 @@ def process(
         "terminal": config.tty,
         "user": {"uid": identity.uid, "gid": identity.gid, "additionalGids": list(identity.groups)},
         "args": list(command(config, image.settings)),
-        "env": environment(config, sandbox, image),
+        "env": environment(config, sandbox, image, identity),
         "cwd": config.working_dir or image.settings.working_dir or "/",
         "capabilities": {kind: list(names) for kind in ("bounding", "effective", "permitted")},
         "noNewPrivileges": security.no_new_privileges,
@@ -108,9 +108,9 @@ def process(
     return described
 
 
-def environment(config: ContainerConfig, sandbox: SandboxConfig, image: Image) -> list[str]:
-    """The image's variables, then the Pod's; PATH and HOSTNAME are always there."""
-    values = {"PATH": image.path, "HOSTNAME": sandbox.hostname}
+def environment(config: ContainerConfig, sandbox: SandboxConfig, image: Image, identity: Identity) -> list[str]:
+    """The image's variables, then the Pod's; PATH, HOSTNAME and HOME are always there."""
+    values = {"PATH": image.path, "HOSTNAME": sandbox.hostname, "HOME": identity.home}
     if config.tty:
         values["TERM"] = "xterm"
     for setting in image.settings.env:

@@ -9,6 +9,7 @@ class Identity(NamedTuple):
     uid: int
     gid: int
     groups: tuple[int, ...]
+    home: str = "/"
 
 
 class UnknownUser(ValueError):
@@ -32,7 +33,7 @@ def resolve(
         primary = _group(group_name, group)
     member = entry[0] if entry else ""
     groups = {primary, *supplemental} | (set(_groups_of(member, group)) if member else set())
-    return Identity(uid, primary, tuple(sorted(groups)))
+    return Identity(uid, primary, tuple(sorted(groups)), entry[5] if entry and len(entry) > 5 and entry[5] else "/")
 
 
 def _user(name: str, entry: list[str] | None) -> tuple[int, int]:

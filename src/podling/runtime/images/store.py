@@ -11,6 +11,7 @@ lock. Synchronous, and only C-heavy work: callers on a loop use `env.in_thread`.
 from __future__ import annotations
 
 import fcntl
+import gzip
 import hashlib
 import os
 import shutil
@@ -43,6 +44,19 @@ class Entry(msgspec.Struct, frozen=True):
     local: bool = False
     user: str = ""
     created: str = ""
+
+
+@contextmanager
+def _plain(file: BinaryIO) -> Iterator[BinaryIO | gzip.GzipFile]:
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        with gzip.open(file) as unpacked:
+            yield unpacked
+    elif magic == b"\x28\xb5\x2f\xfd":
+        raise ImageError("a layer is compressed with zstd, which is not supported")
+    else:
+        yield file
 
 
 class ImageStore:
@@ -140,11 +154,12 @@ class ImageStore:
         return digest
 
     def put_layer(self, tar: BinaryIO, expected: str = "", progress: Callable[[int], None] = lambda n: None) -> str:
-        """Unpack an uncompressed layer and keep its tar; returns its diff id. Raises ImageError if not `expected`."""
+        """Unpack a layer (plain or gzip) and keep its plain tar; returns its diff id. Raises ImageError if that is
+        not `expected`, OSError, EOFError or zlib.error where it is damaged."""
         with self.scratch() as folder:
             digest = hashlib.sha256()
-            with open(folder / "tar", "wb") as copy:
-                while piece := tar.read(CHUNK):
+            with open(folder / "tar", "wb") as copy, _plain(tar) as source:
+                while piece := source.read(CHUNK):
                     digest.update(piece)
                     copy.write(piece)
                     progress(len(piece))

@@ -12,7 +12,7 @@ import shutil
 import stat
 import tarfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
@@ -21,9 +21,14 @@ OPAQUE_ATTRIBUTE = "trusted.overlay.opaque"
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack an uncompressed tar as root, with owners, modes and times. Raises tarfile.TarError or OSError."""
     folder.mkdir(mode=0o755)
+    extract(archive, folder, "r:")
+
+
+def extract(archive: Path, folder: Path, mode: Literal["r:", "r:*"] = "r:*") -> None:
+    """The same into a folder that is there, and of a tar that may be compressed."""
     root = folder.resolve()
     folders: list[tuple[Path, tarfile.TarInfo]] = []
-    with tarfile.open(archive, "r:", encoding="utf-8", errors="surrogateescape") as tar:
+    with tarfile.open(archive, mode, encoding="utf-8", errors="surrogateescape") as tar:
         for member in tar:
             if member.name.strip("./") == "":
                 os.chmod(root, member.mode & 0o7777)

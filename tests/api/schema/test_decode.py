@@ -132,6 +132,8 @@ def test_the_kind_the_body_names_is_the_one_in_the_refusal() -> None:
         (b'{"a":1 "b"}', """invalid character '"' after object key:value pair ({"a":1 "b"})"""),
         (b"[1 2]", "invalid character '2' after array element (5b3120325d)"),
         (b'{"a":1} x', """invalid character 'x' after top-level value ({"a":1} x)"""),
+        (b"nope", "invalid character 'o' in literal null (expecting 'u') (6e6f7065)"),
+        (b"tru", "unexpected end of JSON input (747275)"),
         (b'{"a":yes}', """invalid character 'y' looking for beginning of value ({"a":yes})"""),
     ],
 )

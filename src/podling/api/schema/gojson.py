@@ -81,7 +81,20 @@ def _complain(text: str, at: int, says: str) -> str:
         at += 1
     if at >= len(text):
         return "unexpected end of JSON input"
+    for literal in ("true", "false", "null"):
+        if says.startswith("Expecting value") and text[at] == literal[0]:
+            return _complain_literal(text, at, literal)
     return f"invalid character {quoted(text[at])} {_where(text, at, says)}"
+
+
+def _complain_literal(text: str, at: int, literal: str) -> str:
+    """Go reads `t`, `f` and `n` as the beginning of a literal and complains about the first other letter."""
+    for offset, wanted in enumerate(literal):
+        if at + offset >= len(text):
+            break
+        if (char := text[at + offset]) != wanted:
+            return f"invalid character {quoted(char)} in literal {literal} (expecting {quoted(wanted)})"
+    return "unexpected end of JSON input"
 
 
 def _where(text: str, at: int, says: str) -> str:

@@ -83,6 +83,11 @@ class Schemas:
         return self._table.resources
 
     @property
+    def edition(self) -> str:
+        """Changes with the table: part of the hash of everything that is derived from it and cached by clients."""
+        return self._table.edition
+
+    @property
     def group_versions(self) -> Iterator[tuple[str, str]]:
         """(group, version) of each package of the table."""
         return (group_of(package) for package in self._table.packages if "/" in package)

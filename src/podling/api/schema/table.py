@@ -6,6 +6,8 @@ package stay bytes until somebody asks for one of its types.
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,18 @@ class Table:
 
     def __init__(self, data: bytes) -> None:
         self._file = msgspec.json.decode(data, type=_File)
+        self._data = data
         self._packages: dict[str, dict[str, TypeRow]] = {}
         self._resources: dict[str, dict[str, ResourceRow]] | None = None
 
     @property
     def packages(self) -> tuple[str, ...]:
         return tuple(self._file.types)
+
+    @cached_property
+    def edition(self) -> str:
+        """A short hash of the whole table: what is derived from another table is another thing."""
+        return hashlib.sha256(self._data).hexdigest()[:16]
 
     def package(self, name: str) -> dict[str, TypeRow]:
         """The rows of `core/v1` and the like; empty when the table does not know the package."""

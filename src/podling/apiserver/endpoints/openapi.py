@@ -24,6 +24,7 @@ from podling.api.schema.openapi import (
     v3_document,
     v3_hash,
     v3_index,
+    v3_salt,
 )
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.negotiation import media_types
@@ -60,8 +61,9 @@ class OpenApi:
         self._groups: dict[str, list[ServedResource]] = {}
         for resource in self._served:
             self._groups.setdefault(resource.prefix, []).append(resource)
-        self._hashes = {prefix: v3_hash(resources) for prefix, resources in self._groups.items()}
-        self._index = orjson.dumps(v3_index(self._served))
+        salt = v3_salt(schemas, self._descriptions)
+        self._hashes = {prefix: v3_hash(resources, salt) for prefix, resources in self._groups.items()}
+        self._index = orjson.dumps(v3_index(self._served, salt))
         self._made: dict[str, bytes] = {}
         self._making: dict[str, asyncio.Event] = {}
 

@@ -36,7 +36,7 @@ def whole(steps: Generator[None, None, T]) -> T:
 
 
 def v3_index(served: Iterable[ServedResource], salt: str = "") -> dict[str, Any]:
-    """The body of `/openapi/v3`. `salt` is part of every hash: whether there are descriptions, the table's edition."""
+    """The body of `/openapi/v3`. `salt` is part of every hash, see `v3_salt`."""
     groups: dict[str, list[ServedResource]] = {}
     for resource in served:
         groups.setdefault(resource.prefix, []).append(resource)
@@ -46,6 +46,11 @@ def v3_index(served: Iterable[ServedResource], salt: str = "") -> dict[str, Any]
             for prefix, resources in groups.items()
         }
     }
+
+
+def v3_salt(schemas: Schemas, descriptions: Descriptions = NONE) -> str:
+    """What documents depend on beside the resources: clients keep them for a year under their hash."""
+    return f"{schemas.edition}{INFO['version']}{descriptions is NONE}"
 
 
 def v3_hash(resources: Sequence[ServedResource], salt: str = "") -> str:

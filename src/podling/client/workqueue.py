@@ -13,6 +13,8 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+GRAIN = 0.0005
+"""Seconds: what is due within it is due now, because no loop's timer is exact and asking again at once is a busy loop."""
 
 
 class Backoff(Generic[K]):
@@ -67,7 +69,7 @@ class WorkQueue(Generic[K]):
 
     def advance(self, now: float) -> None:
         """Move what is due by `now` into the queue."""
-        while self._later and self._later[0][0] <= now:
+        while self._later and self._later[0][0] <= now + GRAIN:
             when, _, key = heapq.heappop(self._later)
             if self._due.get(key) == when:
                 del self._due[key]

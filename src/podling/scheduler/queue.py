@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 
-from podling.client.workqueue import Backoff
+from podling.client.workqueue import GRAIN, Backoff
 from podling.scheduler.snapshot import PodFacts
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 10.0
@@ -82,6 +82,7 @@ class SchedulingQueue:
         return min([*times, *self._stuck.values()], default=None)
 
     def _advance(self, now: float) -> None:
+        now += GRAIN
         for key in [key for key, patience in self._stuck.items() if patience <= now]:
             del self._stuck[key]
             self._not_before.setdefault(key, now)

@@ -1,0 +1,142 @@
+"""Transports that fail as networks do, and that write down what passes through them.
+
+`FaultyTransport` breaks watches, answers writes with a Conflict that never happened, loses answers of writes that did
+happen, and says that history is gone; how often is declared, when is chance from the env, so that one seed is one
+history. `RecordingTransport` turns every request into a line of an action log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from podling.api.errors import ApiError, Conflict, Expired, ServiceUnavailable
+from podling.api.objects import Event
+from podling.client.transport import Answer, Listing, Resource, Transport, Verb
+from podling.env import Env
+
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+Log = Callable[[str], None]
+
+
+class Faults(msgspec.Struct, frozen=True):
+    """Probabilities; of a watch's faults per batch, of the others per request."""
+
+    lost_watch: float = 0.0
+    expired_watch: float = 0.0
+    conflict: float = 0.0
+    lost_request: float = 0.0
+    """It never reached the server."""
+    lost_answer: float = 0.0
+    """It was carried out, and nobody heard."""
+    delay: float = 0.0
+    """Seconds at most that a request takes, evenly spread."""
+
+
+class FaultyTransport:
+    """A `Transport` around another."""
+
+    def __init__(self, inner: Transport, env: Env, faults: Faults) -> None:
+        self._inner, self._env, self.faults = inner, env, faults
+
+    async def request(
+        self,
+        verb: Verb,
+        path: str,
+        *,
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/json",
+    ) -> Answer:
+        await self._travel()
+        if verb in ("PUT", "PATCH") and self._happens(self.faults.conflict):
+            raise Conflict("injected: the object has been modified")
+        if self._happens(self.faults.lost_request):
+            raise ServiceUnavailable("injected: the connection was lost before the request")
+        answer = await self._inner.request(verb, path, body=body, query=query, content_type=content_type)
+        if verb in WRITES and self._happens(self.faults.lost_answer):
+            raise ServiceUnavailable("injected: the connection was lost before the answer")
+        return answer
+
+    async def list(
+        self, resource: Resource, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
+    ) -> Listing:
+        await self._travel()
+        if self._happens(self.faults.lost_request):
+            raise ServiceUnavailable("injected: the connection was lost before the request")
+        return await self._inner.list(
+            resource, namespace=namespace, label_selector=label_selector, field_selector=field_selector
+        )
+
+    @asynccontextmanager
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        since: int,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> AsyncIterator[AsyncIterator[Sequence[Event]]]:
+        async with (
+            self._inner.watch(
+                resource,
+                since=since,
+                namespace=namespace,
+                label_selector=label_selector,
+                field_selector=field_selector,
+            ) as batches,
+            aclosing(self._breaking(batches)) as breaking,
+        ):
+            yield breaking
+
+    async def _breaking(self, batches: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[Sequence[Event], None]:
+        async for batch in batches:
+            await self._travel()
+            if self._happens(self.faults.lost_watch):
+                raise ServiceUnavailable("injected: the watch was lost")
+            if self._happens(self.faults.expired_watch):
+                raise Expired("injected: too old resource version")
+            yield batch
+
+    async def _travel(self) -> None:
+        if self.faults.delay:
+            await self._env.sleep(self._env.chance() * self.faults.delay)
+
+    def _happens(self, probability: float) -> bool:
+        return bool(probability) and self._env.chance() < probability
+
+
+class RecordingTransport:
+    """A `Transport` that tells `log` every write and what came of it, in one line with the time and who asked."""
+
+    def __init__(self, inner: Transport, env: Env, who: str, log: Log) -> None:
+        self._inner, self._env, self._who, self._log = inner, env, who, log
+        self.list, self.watch = inner.list, inner.watch
+
+    async def request(
+        self,
+        verb: Verb,
+        path: str,
+        *,
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        content_type: str = "application/json",
+    ) -> Answer:
+        try:
+            answer = await self._inner.request(verb, path, body=body, query=query, content_type=content_type)
+        except ApiError as error:
+            self._tell(verb, path, body, f"{error.code} {error}")
+            raise
+        self._tell(verb, path, body, f"{answer.code} at {answer.revision}")
+        return answer
+
+    def _tell(self, verb: str, path: str, body: Any, outcome: str) -> None:
+        if verb in WRITES:
+            encoded = msgspec.json.encode(body)
+            digest = hashlib.sha256(encoded).hexdigest()[:12]
+            self._log(f"{self._env.monotonic():.6f} {self._who}: {verb} {path} {digest} -> {outcome}")

@@ -101,3 +101,10 @@ async def test_options_that_cannot_be_are_refused(tmp_path: Path, query: str, co
         await here.pod("web")
         answer = await here.http(f"GET {LOG}?{query} HTTP/1.1")
         assert (answer.code, answer.json()["message"]) == (code, message)
+
+
+async def test_a_log_is_only_read(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.pod("web")
+        answer = await here.http(f"DELETE {LOG} HTTP/1.1")
+        assert (answer.code, answer.json()["reason"]) == (405, "MethodNotAllowed")

@@ -42,6 +42,10 @@ async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         pass
     elif path == "/teapot":
         writer.write(b"HTTP/1.1 418 I'm a teapot\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nno")
+    elif path == "/page":
+        page = b'<a href="/next">next</a>'
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nAccess-Control-Allow-Origin: *\r\n")
+        writer.write(b"Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
     elif headers.get("upgrade") == "websocket":
         writer.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -161,6 +165,16 @@ async def test_a_path_without_its_slash_is_redirected(tmp_path: Path) -> None:
         await here.pod("web")
         answer = await here.http(f"GET {PODS}/web/proxy?a=b HTTP/1.1")
         assert (answer.code, answer.headers["location"]) == (301, f"{PODS}/web/proxy/?a=b")
+
+
+async def test_links_and_redirects_of_a_site_lead_through_the_proxy_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as here, serving(here):
+        await here.pod("web")
+        answer = await here.http(f"GET {PODS}/web/proxy/page HTTP/1.1")
+        assert answer.code == 302
+        assert answer.headers["location"] == f"{PODS}/web/proxy/login"
+        assert answer.body == f'<a href="{PODS}/web/proxy/next">next</a>'.encode()
+        assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_upgrades_are_passed_through(tmp_path: Path) -> None:

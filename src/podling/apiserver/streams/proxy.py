@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from podling.api.errors import ApiError, ServiceUnavailable
 from podling.apiserver.backend import Backend
@@ -15,6 +16,7 @@ from podling.apiserver.message import Connection, Outcome, Request, Response, Si
 from podling.apiserver.streams.destination import Destination, destination
 from podling.apiserver.streams.exchange import BrokenAnswer, Exchange, request_bytes
 from podling.apiserver.streams.pipe import Pipe
+from podling.apiserver.streams.rewriting import html, through
 from podling.apiserver.streams.session import until_either_ends
 from podling.apiserver.streams.target import target_of
 
@@ -24,6 +26,8 @@ WHOLE = 64 << 10
 _HOP = frozenset(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")) | frozenset(
     ("proxy-authenticate", "proxy-authorization", "proxy-connection", "content-length", "content-type", "date")
 )
+# What a site says about other origins is not said for ours.
+_CORS = frozenset(f"access-control-allow-{what}" for what in ("credentials", "headers", "methods", "origin"))
 _OURS = frozenset(("authorization", "host", "expect", "content-length"))
 _KNOWN = frozenset(code.value for code in HTTPStatus)
 
@@ -42,7 +46,7 @@ async def proxy(backend: Backend, request: Request) -> Outcome:
     if exchange.status == 101:
         headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_answer_headers(exchange)]
         return Upgrade(lambda connection: _pass_through(connection, exchange), headers)
-    return await _answered(request, exchange)
+    return await _answered(request, exchange, goal, request.path.removesuffix(unquote(path)))
 
 
 def tail_of(request: Request) -> tuple[str, str]:
@@ -89,30 +93,43 @@ def _request_headers(request: Request, goal: Destination, upgrade: str) -> Seque
 
 
 def _answer_headers(exchange: Exchange) -> Sequence[tuple[str, str]]:
-    return [(name, value) for name, value in exchange.headers if name.lower() not in _HOP]
+    return [(name, value) for name, value in exchange.headers if name.lower() not in _HOP | _CORS]
 
 
-async def _answered(request: Request, exchange: Exchange) -> Outcome:
+async def _answered(request: Request, exchange: Exchange, goal: Destination, prefix: str) -> Outcome:
     status = exchange.status if exchange.status in _KNOWN else exchange.status // 100 * 100
-    kind, headers = exchange.header("content-type"), _answer_headers(exchange)
+    kind = exchange.header("content-type")
+    hosts = (goal.address, f"{goal.address}:{goal.port}", request.header("host"))
+    headers = [
+        (name, through(value, prefix, hosts) if name.lower() == "location" else value)
+        for name, value in _answer_headers(exchange)
+    ]
+    rewritten = kind.startswith("text/html") and not exchange.header("content-encoding")
     length = exchange.header("content-length")
     if request.method == "HEAD" or status in (204, 304) or (length.isdigit() and int(length) <= WHOLE):
-        try:
-            body = b"".join([piece async for piece in exchange.body()])
-        except BrokenAnswer as error:
-            raise ServiceUnavailable(f"error trying to reach service: {error}") from error
-        finally:
-            exchange.close()
-        return Response(status, body, kind, headers)
+        body = await _whole(exchange)
+        return Response(status, html(body, prefix, hosts) if rewritten else body, kind, headers)
 
     async def run(sink: Sink) -> None:
         try:
+            if rewritten:
+                await sink.write(html(b"".join([piece async for piece in exchange.body()]), prefix, hosts))
+                return
             async for piece in exchange.body():
                 await sink.write(piece)
         finally:
             exchange.close()
 
     return Stream(run, kind, status, headers)
+
+
+async def _whole(exchange: Exchange) -> bytes:
+    try:
+        return b"".join([piece async for piece in exchange.body()])
+    except BrokenAnswer as error:
+        raise ServiceUnavailable(f"error trying to reach service: {error}") from error
+    finally:
+        exchange.close()
 
 
 async def _pass_through(connection: Connection, exchange: Exchange) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
@@ -27,6 +28,7 @@ IDLE_SECONDS = 120.0
 HEADERS_SECONDS = 32.0
 
 _REASONS = {code.value: code.phrase for code in HTTPStatus}
+_METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
 
 Begin = Callable[[Request], "Outcome | Awaitable[Outcome]"]
@@ -57,8 +59,8 @@ class HttpProtocol(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._raw: RawConnection | None = None
         self._closing = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._reset()
+        self._same: list[tuple[bytes, bytes]] = []
+        self._headers: dict[str, str] = {}
 
     # the transport's events
 
@@ -72,11 +74,12 @@ class HttpProtocol(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
         self._connections[self] = None
-        self._arm(HEADERS_SECONDS)
+        self._last = self._loop.time()
+        self._timer: asyncio.TimerHandle = self._loop.call_later(HEADERS_SECONDS, self._check_idle, HEADERS_SECONDS)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.pop(self, None)
-        self._disarm()
+        self._timer.cancel()
         self._writer.lose()
         if self._raw is not None:
             self._raw.lose()
@@ -102,6 +105,9 @@ class HttpProtocol(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._transport.pause_reading()
             self._rest = data[upgrade.args[0] :]
+            if not self._busy:
+                # Refused at once: what follows is no HTTP that we could read.
+                self._transport.close()
         except httptools.HttpParserCallbackError as error:
             self._fail(error.__context__ if isinstance(error.__context__, ApiError) else BadRequest("bad request"))
         except httptools.HttpParserError as error:
@@ -110,21 +116,31 @@ class HttpProtocol(asyncio.Protocol):
     # the parser's events
 
     def on_message_begin(self) -> None:
-        self._reset()
+        self._url = b""
+        self._received: list[tuple[bytes, bytes]] = []
+        self._body = b""
+        self._size = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count(len(url))
+        self._size += len(url)
+        if self._size > MAX_HEADERS:
+            raise _headers_too_large()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+        self._received.append((name, value))
+        self._size += len(name) + len(value)
+        if self._size > MAX_HEADERS:
+            raise _headers_too_large()
 
     def on_headers_complete(self) -> None:
-        if int(self._headers.get("content-length", "0") or 0) > MAX_BODY:
+        if self._received != self._same:
+            # A client sends the same headers with most of its requests: the dictionary of the last ones is kept.
+            self._same, self._headers = self._received, _headers(self._received)
+        headers = self._headers
+        if "content-length" in headers and int(headers["content-length"]) > MAX_BODY:
             raise _too_large()
-        if self._headers.get("expect", "").lower() == "100-continue":
+        if "expect" in headers and headers["expect"].lower() == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -141,20 +157,16 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if len(self._body) > MAX_BODY:
             raise _too_large()
-        self._disarm()
-        target = self._url.decode("latin-1")
-        path, _, query = target.partition("?")
-        if path.startswith(("http://", "https://")):
-            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
+        path, query, raw = _parsed(self._url)
         request = Request(
-            self._parser.get_method().decode("latin-1"),
-            unquote(path) if "%" in path else path,
-            parse_qsl(query, keep_blank_values=True) if query else (),
+            _METHODS.get(method := self._parser.get_method()) or method.decode("latin-1"),
+            path,
+            query,
             self._headers,
             bytes(self._body),
             certificate_user=self._user,
             peer=self._peer,
-            raw_target=target,
+            raw_target=raw,
         )
         keep_alive = self._parser.should_keep_alive()
         if self._busy or self._closing:
@@ -177,15 +189,16 @@ class HttpProtocol(asyncio.Protocol):
     def _finish_at_once(self, request: Request, response: Response) -> bool:
         """Write a response that is one piece; False where it has to flow."""
         body = response.body
-        if not isinstance(body, bytes) or self._writer.paused:
+        if body.__class__ is not bytes or self._writer.paused:
             return False
         head = self._head(response.status, response.headers, response.content_type, f"Content-Length: {len(body)}\r\n")
+        assert isinstance(body, bytes)
         self._transport.write(head if request.method == "HEAD" else head + body)
         return True
 
     async def _serve(self, request: Request, outcome: Outcome | Awaitable[Outcome]) -> None:
         try:
-            if not isinstance(outcome, Response | Stream | Upgrade):
+            if not isinstance(outcome, (Response, Stream, Upgrade)):
                 outcome = await outcome
             if isinstance(outcome, Stream):
                 await self._stream(request, outcome)
@@ -256,7 +269,7 @@ class HttpProtocol(asyncio.Protocol):
             self._busy = True
             self._loop.call_soon(self._answer, request, keep_alive)
             return
-        self._arm(IDLE_SECONDS)
+        self._last = self._loop.time()
 
     def _fail(self, error: ApiError) -> None:
         """A request that cannot be read: answer where nothing else is being answered, then close."""
@@ -273,31 +286,16 @@ class HttpProtocol(asyncio.Protocol):
             self._task.cancel()
         self._transport.close()
 
-    # helpers of the parser's state
+    # idle connections
 
-    def _reset(self) -> None:
-        self._url = b""
-        self._headers: dict[str, str] = {}
-        self._body = b""
-        self._size = 0
-
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > MAX_HEADERS:
-            raise BadRequest("the request's headers are too large")
-
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, self._idle)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _idle(self) -> None:
-        if not self._busy:
+    def _check_idle(self, seconds: float) -> None:
+        """One timer a connection, not one a request: it looks whether anything has happened since."""
+        quiet = self._loop.time() - self._last
+        if not self._busy and quiet >= seconds:
             self._transport.close()
+        else:
+            wait = IDLE_SECONDS if self._busy else IDLE_SECONDS - quiet
+            self._timer = self._loop.call_later(max(wait, 1.0), self._check_idle, IDLE_SECONDS)
 
 
 class ChunkedSink:
@@ -319,3 +317,25 @@ class ChunkedSink:
 
 def _too_large() -> ApiError:
     return RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}")
+
+
+def _headers_too_large() -> ApiError:
+    return BadRequest("the request's headers are too large")
+
+
+def _headers(received: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in received:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+@lru_cache(maxsize=4096)
+def _parsed(url: bytes) -> tuple[str, tuple[tuple[str, str], ...], str]:
+    """(decoded path, query, target as received) of a request line's URL."""
+    target = url.decode("latin-1")
+    path, _, query = target.partition("?")
+    if path.startswith(("http://", "https://")):
+        path = f"/{path.split('/', 3)[3]}" if path.count("/") > 2 else "/"
+    return unquote(path), tuple(parse_qsl(query, keep_blank_values=True)), target

@@ -6,7 +6,7 @@ Endpoints and filters know nothing of sockets. What must flow (lists, watches, l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -34,7 +34,7 @@ class Request:
     """A parsed request. Filters fill `user`, `audit_id` and `target`; the rest is as received.
 
     `path` is percent-decoded, `query` in order of appearance, header names are lower case (repeated headers are
-    joined by a comma), `body` complete. `value` is the decoded body of an in-process call, which then has no bytes.
+    joined by a comma), `body` complete.
     """
 
     __slots__ = (
@@ -51,7 +51,6 @@ class Request:
         "started",
         "target",
         "user",
-        "value",
         "warnings",
     )
 
@@ -59,7 +58,7 @@ class Request:
         self,
         method: str,
         path: str,
-        query: Sequence[tuple[str, str]] = (),
+        query: Iterable[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         *,
@@ -68,7 +67,8 @@ class Request:
         in_process: bool = False,
         raw_target: str = "",
     ) -> None:
-        self.method, self.path, self.query, self.body = method, path, query, body
+        self.method, self.path, self.body = method, path, body
+        self.query = tuple(query)
         self.headers: Mapping[str, str] = headers if headers is not None else {}
         self.certificate_user = certificate_user
         self.peer = peer
@@ -77,7 +77,6 @@ class Request:
         self.user: User = ANONYMOUS
         self.audit_id = ""
         self.target: Target | None = None
-        self.value: object = None
         self.warnings: list[str] = []
         self.started = 0.0
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -55,7 +55,8 @@ def split(path: str) -> Target | None:
     return Target(verb, group, version, plural, namespace, name, subresource, tail)
 
 
-def target_of(method: str, path: str, query: Sequence[tuple[str, str]]) -> Target | None:
+@lru_cache(maxsize=4096)
+def target_of(method: str, path: str, query: tuple[tuple[str, str], ...]) -> Target | None:
     """The request's target with its verb: get, list, watch, create, update, patch, delete, deletecollection."""
     target = split(path)
     if target is None:

@@ -5,7 +5,7 @@ Objects as they are stay bytes (DESIGN 4). Rows and metadata are made from one d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -33,14 +33,16 @@ class Renderer:
         if self._include not in ("Metadata", "Object", "None"):
             raise BadRequest(f'invalid query parameters: unrecognized includeObject value: "{self._include}"')
         self._partial: Json = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self.form.version}"}
-
-    def item(self, obj: Object) -> bytes:
+        self.item: Callable[[Object], bytes] = self._choose()
         """The object as an item of a list or a row of a Table."""
-        if self.form.shape == "":
-            return self.served.bytes(obj)
-        if self.form.shape == "Table":
-            return orjson.dumps(self.row(obj.json()))
-        return orjson.dumps(self._metadata(self.served.json(obj)))
+
+    def _choose(self) -> Callable[[Object], bytes]:
+        match self.form.shape:
+            case "":
+                return Object.served if self.served.entry.is_hub else self.served.bytes
+            case "Table":
+                return lambda obj: orjson.dumps(self.row(obj.json()))
+        return lambda obj: orjson.dumps(self._metadata(self.served.json(obj)))
 
     def one(self, obj: Object) -> bytes:
         """The object as a whole answer or as a watch event's object."""

@@ -50,40 +50,47 @@ def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | No
     ]
 
 
+Leave = Callable[[Request, Outcome], None]
+_OUTCOMES = (Response, Stream, Upgrade)
+
+
 class Chain:
     """Filters around one endpoint function."""
 
     def __init__(self, filters: Sequence[Any], endpoint: Callable[[Request], Outcome | Awaitable[Outcome]]) -> None:
-        # (enter, leave) a filter: `leave` runs only for those whose `enter` let the request pass.
-        self._filters = [(getattr(each, "enter", None), getattr(each, "leave", None)) for each in filters]
+        self._enter: list[Callable[[Request], None]] = [each.enter for each in filters if hasattr(each, "enter")]
+        # For each number of filters that let a request in: those that see its answer, the innermost first.
+        self._leave: list[list[Leave]] = []
+        for count in range(len(self._enter) + 1):
+            entered = self._enter[:count]
+            passed = [each for each in filters if not hasattr(each, "enter") or each.enter in entered]
+            self._leave.append([each.leave for each in reversed(passed) if hasattr(each, "leave")])
         self._endpoint = endpoint
 
     def begin(self, request: Request) -> Outcome | Awaitable[Outcome]:
         """Answer at once, or give the awaitable that will; never raises."""
-        leaving: list[Callable[[Request, Outcome], None]] = []
+        entered = 0
         try:
-            for enter, leave in self._filters:
-                if enter is not None:
-                    enter(request)
-                if leave is not None:
-                    leaving.append(leave)
+            for enter in self._enter:
+                enter(request)
+                entered += 1
             outcome = self._endpoint(request)
         except ApiError as error:
             outcome = refused(error)
         except Exception as error:  # noqa: BLE001  one broken request must not take others along
             outcome = self._broken(request, error)
-        if isinstance(outcome, Response | Stream | Upgrade):
-            return self._left(request, outcome, leaving)
-        return self._later(request, outcome, leaving)
+        if not isinstance(outcome, _OUTCOMES):
+            return self._later(request, outcome, self._leave[entered])
+        for leave in self._leave[entered]:
+            leave(request, outcome)
+        return outcome
 
     async def handle(self, request: Request) -> Outcome:
         """`begin`, awaited."""
         outcome = self.begin(request)
-        return outcome if isinstance(outcome, Response | Stream | Upgrade) else await outcome
+        return outcome if isinstance(outcome, _OUTCOMES) else await outcome
 
-    async def _later(
-        self, request: Request, work: Awaitable[Outcome], leaving: list[Callable[[Request, Outcome], None]]
-    ) -> Outcome:
+    async def _later(self, request: Request, work: Awaitable[Outcome], leaving: list[Leave]) -> Outcome:
         outcome: Outcome = Response(500)
         try:
             outcome = await work
@@ -93,13 +100,8 @@ class Chain:
             outcome = self._broken(request, error)
         finally:
             # Also when the client went away and the work was cancelled: what was counted must be given back.
-            self._left(request, outcome, leaving)
-        return outcome
-
-    @staticmethod
-    def _left(request: Request, outcome: Outcome, leaving: list[Callable[[Request, Outcome], None]]) -> Outcome:
-        for leave in reversed(leaving):
-            leave(request, outcome)
+            for leave in leaving:
+                leave(request, outcome)
         return outcome
 
     @staticmethod

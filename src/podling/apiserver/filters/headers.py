@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from podling.apiserver.message import Outcome, Request, Upgrade
 
 MAX_TOTAL = 4096
@@ -13,16 +15,22 @@ class Headers:
     def leave(self, request: Request, outcome: Outcome) -> None:
         if request.in_process or isinstance(outcome, Upgrade):
             return
-        headers = [("Audit-Id", request.audit_id), ("Cache-Control", "no-cache, private"), *outcome.headers]
-        if any(name == "Cache-Control" for name, _ in outcome.headers):
-            headers.pop(1)
-        size = 0
-        for text in request.warnings:
-            size += len(text)
-            if size > MAX_TOTAL:
-                break
-            headers.append(("Warning", f'299 - "{quoted(text)}"'))
+        headers = [("Audit-Id", request.audit_id), *outcome.headers]
+        if not outcome.headers or all(name != "Cache-Control" for name, _ in outcome.headers):
+            headers.append(("Cache-Control", "no-cache, private"))
         outcome.headers = headers
+        if request.warnings:
+            headers += _warnings(request.warnings)
+
+
+def _warnings(texts: list[str]) -> Iterator[tuple[str, str]]:
+    """As many as fit: upstream's limit for all of them together."""
+    size = 0
+    for text in texts:
+        size += len(text)
+        if size > MAX_TOTAL:
+            return
+        yield "Warning", f'299 - "{quoted(text)}"'
 
 
 def quoted(text: str) -> str:

@@ -9,9 +9,16 @@ MAX_LENGTH = 64
 
 
 class RequestId:
+    """New ids have the shape of a UUID: a random beginning of this server's, then a counter (a system call less)."""
+
     def __init__(self, env: Env) -> None:
-        self._env = env
+        self._beginning = env.uid()[:24]
+        self._count = 0
 
     def enter(self, request: Request) -> None:
-        given = request.headers.get("audit-id", "")
-        request.audit_id = given[:MAX_LENGTH] if given and given.isprintable() else self._env.uid()
+        given = request.headers.get("audit-id")
+        if given and given.isprintable():
+            request.audit_id = given[:MAX_LENGTH]
+        else:
+            self._count += 1
+            request.audit_id = f"{self._beginning}{self._count:012x}"

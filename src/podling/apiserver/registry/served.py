@@ -12,7 +12,7 @@ import orjson
 
 from podling.api.catalog import Catalog, Resource
 from podling.api.errors import NotFound
-from podling.api.objects import Object, key_of, prefix_of
+from podling.api.objects import Object, prefix_of
 from podling.api.schema import Schemas, Type
 
 Json = dict[str, Any]
@@ -21,12 +21,13 @@ Json = dict[str, Any]
 class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
 
-    __slots__ = ("api_version", "entry", "hub", "kind", "list_head", "type")
+    __slots__ = ("_prefix", "api_version", "entry", "hub", "kind", "list_head", "type")
 
     def __init__(self, entry: Resource, hub: Resource, type_: Type | None) -> None:
         self.entry, self.hub, self.type = entry, hub, type_
         self.kind = entry.declaration
         self.api_version = entry.api_version
+        self._prefix = prefix_of(entry.storage_group, entry.hub_plural)
         self.list_head = f'{{"kind":"{entry.kind}List","apiVersion":"{entry.api_version}","metadata":'.encode()
 
     @property
@@ -34,10 +35,10 @@ class Served:
         return f"{self.entry.plural}.{self.entry.group}" if self.entry.group else self.entry.plural
 
     def prefix(self, namespace: str = "") -> str:
-        return prefix_of(self.entry.storage_group, self.entry.hub_plural, namespace)
+        return f"{self._prefix}{namespace}/" if namespace else self._prefix
 
     def key(self, namespace: str, name: str) -> str:
-        return key_of(self.entry.storage_group, self.entry.hub_plural, namespace, name)
+        return f"{self._prefix}{namespace}/{name}" if namespace else f"{self._prefix}{name}"
 
     def json(self, obj: Object) -> Json:
         """A fresh copy in this version."""

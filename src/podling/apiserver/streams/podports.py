@@ -28,5 +28,7 @@ class PodPorts:
         try:
             return Pipe(await self._dialer.stream(self._node, asked))
         except (ApiError, OSError) as error:
-            message = f"error forwarding port {port} to pod {meta.name}, uid {meta.uid}: {error}"
-            raise Refused(message) from error
+            said = f"error forwarding port {port} to pod "
+            # A kubelet names its sandbox in the same words.
+            known = str(error).startswith(said)
+            raise Refused(str(error) if known else f"{said}{meta.name}, uid {meta.uid}: {error}") from error

@@ -60,7 +60,7 @@ class Kubelet:
         self._transport = transport
         self._rest = Rest(transport)
         self._machine = read_machine(config.state)
-        self._recorder = EventRecorder(transport, env, "kubelet", config.node_name)
+        self.recorder = EventRecorder(transport, env, "kubelet", config.node_name)
         own = f"spec.nodeName={config.node_name}"
         self._pods = Informer(transport, PODS, env, field_selector=own)
         self._services = Informer(transport, SERVICES, env)
@@ -77,7 +77,7 @@ class Kubelet:
             env=self.env,
             runtime=self.runtime,
             rest=self._rest,
-            recorder=self._recorder,
+            recorder=self.recorder,
             references=References(self._transport, self.env, self._tasks),
             services=self._services,
             tokens=TokenCache(self._rest, self.env),
@@ -91,7 +91,7 @@ class Kubelet:
         """Register the node, take over what runs, keep all Pods going; for ever."""
         agent = NodeAgent(self.config, self._rest, self.runtime, self.env, self._machine)
         async with self._tasks as tasks:
-            tasks.start("events", self._recorder.run())
+            tasks.start("events", self.recorder.run())
             tasks.start("node", agent.run())
             tasks.start("services", self._services.run())
             tasks.start("runtime events", self._follow_runtime())
@@ -209,7 +209,7 @@ class Kubelet:
                     async for event in events:
                         if event.kind == "exited":
                             self._exited(event.sandbox, event.id)
-                        elif event.kind == "sandbox":
+                        elif event.kind == "sandbox" and self._unexpected(event.id):
                             await self._resync()
             except (RuntimeFailure, OSError) as error:
                 log.warning("runtime events: %s", error)
@@ -219,6 +219,10 @@ class Kubelet:
         for worker in self._workers.values():
             if worker.sandbox_id == sandbox:
                 worker.changed(container)
+
+    def _unexpected(self, sandbox: str) -> bool:
+        """Whether a change of this sandbox was not our own doing."""
+        return any(worker.relies_on(sandbox) for worker in self._workers.values())
 
     async def _resync(self) -> None:
         """After missed events: every worker reads its containers anew and learns whether its sandbox is there."""

@@ -82,4 +82,6 @@ class NodeAgent:
         try:
             await self._rest.patch(LEASES, LEASE_NAMESPACE, config.node_name, patch)
         except NotFound:
+            # Where a Node is deleted its Lease goes with it: then it is the Node that has to be made again first.
+            await self._rest.get(NODES, "", config.node_name)
             await self._rest.create(LEASES, LEASE_NAMESPACE, new_lease(config, self.uid, now))

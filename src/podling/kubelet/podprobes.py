@@ -55,6 +55,10 @@ class PodProbes:
         target = Target(container, run.id, ip, self._around.runtime)
         known = self._remembered.get(run.id)
         ready, started = (known.ready, bool(known.started)) if known is not None else (False, False)
+        if self._around.runtime.simulated:
+            # Nothing listens there; and nothing may be sent to an address that is only imagined.
+            self.probed[run.id] = Probed()
+            return
         probed = self.probed[run.id] = probed_at_birth(target, ready, started)
         complain = partial(self._complain, run.name)
         prober = Prober(target, run.started_at, probed, self._around.env, partial(self._changed, run.id), complain)

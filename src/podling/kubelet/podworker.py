@@ -41,7 +41,7 @@ from podling.supervise import Supervisor
 
 VOLUMES = "/volumes"
 """Key of the task that writes volumes anew; no container can be called so."""
-CONFIG_RETRY = 10.0
+FIRST_CONFIG_RETRY, CONFIG_RETRY = 1.0, 10.0
 STOP_RETRY = 1.0
 FIRST_SETUP_RETRY, LONGEST_SETUP_RETRY = 0.5, 122.0
 log = logging.getLogger(__name__)
@@ -117,6 +117,11 @@ class PodWorker:
     def status(self) -> dict[str, Any]:
         """As it was last told to the API; shared, not to be changed."""
         return self._status
+
+    def relies_on(self, sandbox: str) -> bool:
+        """Whether this sandbox is in use, with no work of ours on it under way."""
+        known = self.state.sandbox
+        return known is not None and known.id == sandbox and known.ready and POD not in self._busy
 
     def named(self, namespace: str, name: str) -> bool:
         return (self._where.namespace, self._where.name) == (namespace, name)
@@ -345,10 +350,12 @@ class PodWorker:
             await start.post_start()
 
     def _start_failed(self, name: str, failure: StartFailure) -> None:
-        delay = CONFIG_RETRY
+        before = self._waiting.get(name)
+        last = before.delay if before is not None else 0.0
         if failure.reason == "ErrImagePull":
-            before = self._waiting.get(name)
-            delay = backoff.doubled(before.delay if before is not None else 0.0)
+            delay = backoff.doubled(last)
+        else:
+            delay = min(max(2 * last, FIRST_CONFIG_RETRY), CONFIG_RETRY)
         self._wait(name, failure.reason, failure.message, delay)
 
     def _back_off_pull(self, name: str) -> None:

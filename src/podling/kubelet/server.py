@@ -103,6 +103,8 @@ class NodeHandlers:
     async def _logs(self, request: Request) -> socket.socket:
         worker = self._worker(request)
         name = str(request.get("container") or worker.pod.spec.containers[0].name)
+        if self._kubelet.runtime.simulated:
+            raise BadRequest(f'pod "{worker.pod.metadata.name}" is simulated: no process runs in it that could log')
         try:
             options = options_of(request, self._kubelet.env.now())
         except ValueError as error:

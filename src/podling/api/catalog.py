@@ -15,7 +15,7 @@ from typing import Final, Literal
 from podling.api import meta
 from podling.api.errors import Cause
 from podling.api.kinds.kind import Conversion, Json, Kind, all_kinds, generic
-from podling.api.schema.schemas import Schemas, load
+from podling.api.schema import Schemas, Type, immutable_causes, load, marker_causes
 from podling.api.schema.table import ResourceRow
 
 Profile = Literal["book", "current"]
@@ -82,6 +82,8 @@ class Resource:
     subresources: Mapping[str, Subresource]
     declaration: Kind
     hub_plural: str
+    hub_type: Type | None = None
+    """The type of the hub version, for kinds whose declaration has no validation of its own."""
     removed: str = ""
     """The release that removed this version upstream, e.g. `1.16`; empty for what 1.37 serves."""
     deprecated: str = ""
@@ -131,8 +133,8 @@ class Resource:
 
     def validate(self, obj: Json) -> list[Cause]:
         """Everything wrong with a new object in the hub version, metadata first."""
-        kind = self.declaration
-        return [*meta.validate(obj["metadata"], self.namespaced, kind.name_rule), *kind.validate(obj)]
+        found = meta.validate(obj["metadata"], self.namespaced, self.declaration.name_rule)
+        return found + self._content(obj)
 
     def validate_update(self, new: Json, old: Json, subresource: str = "") -> list[Cause]:
         """Everything wrong with a change in the hub version; `subresource` is `status`, `scale` … or empty."""
@@ -142,7 +144,17 @@ class Resource:
             return [*causes, *kind.validate_status(new, old)]
         if subresource in kind.subresource_validation:
             return [*causes, *kind.subresource_validation[subresource](new, old)]
-        return [*causes, *kind.validate(new), *kind.validate_update(new, old)]
+        causes += self._content(new)
+        if self._by_table:
+            return causes + immutable_causes(new, old, self._by_table)
+        return causes + kind.validate_update(new, old)
+
+    @property
+    def _by_table(self) -> Type | None:
+        return None if self.declaration.validates else self.hub_type
+
+    def _content(self, obj: Json) -> list[Cause]:
+        return marker_causes(obj, self._by_table) if self._by_table else self.declaration.validate(obj)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +254,7 @@ class _Loader:
             subresources=dict(_subresources(group, version, plural, rows)),
             declaration=kind,
             hub_plural=plural,
+            hub_type=self._schemas.kind(kind.group, kind.version, kind.kind),
             removed=row.removed,
             deprecated=self._deprecation(group, version, row.kind),
             unattended=self._unattended(kind),

@@ -171,6 +171,11 @@ class Kind:
         return msgspec.json.Decoder(self.view, strict=False).decode
 
     @property
+    def validates(self) -> bool:
+        """Whether the declaration has a validation of its own; else the markers of the type table say what is wrong."""
+        return self.validate is not _valid
+
+    @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 

@@ -27,18 +27,18 @@ def selector_and_template(spec: Json, kind: str, empty: str = "deployment") -> l
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             text = f"empty selector is invalid for {empty}"
             found.append(causes.invalid("spec.selector", selector, text))
-        found += _matches(selector, template)
+    found += _matches(selector, template)
     found += podrules.template("spec.template", template)
     return found + always_restarts(template, kind)
 
 
-def _matches(selector: Json, template: Json) -> list[Cause]:
+def _matches(selector: Json | None, template: Json) -> list[Cause]:
     own = (template.get("metadata") or {}).get("labels") or {}
     try:
         matcher = labels.of(selector)
     except labels.BadSelector:
         return [causes.invalid("spec.selector", selector, "invalid label selector")]
-    if not matcher or matcher.matches(own):
+    if selector is not None and (not matcher or matcher.matches(own)):
         return []
     text = "`selector` does not match template `labels`"
     return [causes.invalid("spec.template.metadata.labels", own, text)]

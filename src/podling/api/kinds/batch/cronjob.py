@@ -95,7 +95,7 @@ def _schedule(text: str) -> list[Cause]:
     fields = text.split()
     if text.startswith("@") or len(fields) == 5:
         return []
-    detail = f"expected exactly 5 fields, found {len(fields)}: {fields}".replace("'", "").replace(",", "")
+    detail = f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
     return [causes.invalid("spec.schedule", text, detail)]
 
 

@@ -54,8 +54,7 @@ def pod(obj: Json) -> None:
 
 def template(obj: Json) -> None:
     """Defaults of a PodTemplateSpec, in place."""
-    if "spec" in obj:
-        pod_spec(obj["spec"])
+    pod_spec(obj.setdefault("spec", {}))
 
 
 def pod_spec(spec: Json) -> None:

@@ -1,0 +1,85 @@
+"""What is wrong with objects, and with changes of objects, in the words kubectl users know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.api.kinds import golden, objects
+
+Json = dict[str, Any]
+
+
+def cases(name: str) -> list[Json]:
+    return yaml.safe_load((objects.HERE / "cases" / f"{name}.yaml").read_text())
+
+
+def test_every_error_is_told_in_upstreams_words() -> None:
+    lines: list[str] = []
+    for case in cases("errors"):
+        obj = objects.base(case["kind"], **case["set"])
+        lines += [f"{case['kind']}: {case['title']}", *objects.said(objects.findings(obj))]
+    golden.check("errors", lines)
+
+
+def test_every_forbidden_change_is_told_in_upstreams_words() -> None:
+    lines: list[str] = []
+    for case in cases("updates"):
+        old = objects.base(case["kind"], **case.get("old", {}))
+        new = objects.base(case["kind"], **case.get("new", {}))
+        lines += [f"{case['kind']}: {case['title']}", *objects.said(objects.update_findings(new, old))]
+    golden.check("updates", lines)
+
+
+@pytest.mark.parametrize("kind", sorted(objects.bases()))
+def test_a_plain_object_is_valid(kind: str) -> None:
+    assert objects.findings(objects.base(kind)) == []
+
+
+@pytest.mark.parametrize("kind", sorted(objects.bases()))
+def test_an_object_may_be_written_back_unchanged(kind: str) -> None:
+    obj = objects.base(kind)
+    assert objects.update_findings(objects.created(obj), obj) == []
+
+
+def test_a_config_map_holds_a_mebibyte() -> None:
+    assert objects.findings(objects.base("ConfigMap", data={"a": "x" * 1024 * 1024})) == []
+    (cause,) = objects.findings(objects.base("ConfigMap", data={"a": "x" * 1024 * 1024 + "y"}))
+    assert cause.message == "Too long: may not be more than 1048576 bytes"
+
+
+def test_annotations_hold_a_quarter_of_a_mebibyte() -> None:
+    obj = objects.base("Pod", **{"metadata.annotations": {"a": "x" * 256 * 1024}})
+    (cause,) = objects.findings(obj)
+    assert (cause.field, cause.message) == (
+        "metadata.annotations",
+        "Too long: may not be more than 262144 bytes",
+    )
+
+
+def test_a_slice_holds_a_thousand_endpoints() -> None:
+    endpoints = [{"addresses": ["10.244.0.5"]}] * 1001
+    (cause,) = objects.findings(objects.base("EndpointSlice", endpoints=endpoints))
+    assert cause.message == "Too many: 1001: must have at most 1000 items"
+
+
+def test_a_container_that_ended_for_good_does_not_run_again() -> None:
+    entry = objects.resource("v1", "Pod")
+    old = objects.created(objects.base("Pod", **{"spec.restartPolicy": "Never"}))
+    new = objects.created(objects.base("Pod", **{"spec.restartPolicy": "Never"}))
+    old["status"]["containerStatuses"] = [{"name": "web", "state": {"terminated": {"exitCode": 1}}}]
+    new["status"]["containerStatuses"] = [{"name": "web", "state": {"running": {}}}]
+    (cause,) = entry.validate_update(new, old, "status")
+    assert cause.field == "status.containerStatuses[0].state"
+
+
+def test_an_ephemeral_container_may_be_added_and_never_changed() -> None:
+    entry = objects.resource("v1", "Pod")
+    plain = objects.created(objects.base("Pod"))
+    debugger = {"name": "debug", "image": "busybox"}
+    added = objects.created(objects.base("Pod", **{"spec.ephemeralContainers": [debugger]}))
+    assert entry.validate_update(added, plain, "ephemeralcontainers") == []
+    (cause,) = entry.validate_update(plain, added, "ephemeralcontainers")
+    assert cause.message == 'Forbidden: existing ephemeral containers "debug" may not be removed\n'

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 GRAIN = 0.0005
-"""Seconds: what is due within it is due now, because no loop's timer is exact and asking again at once is a busy loop."""
+"""Seconds: what is due within it is due now; no loop's timer is exact, and asking again at once is a busy loop."""
 
 
 class Backoff(Generic[K]):

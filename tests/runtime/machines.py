@@ -27,14 +27,19 @@ real = pytest.mark.real
 
 
 class Loopback:
-    """A network of no cables: every sandbox has its own loopback and the same address."""
+    """A network of no cables: every sandbox has its own loopback and an address that nobody can reach."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, str] = {}
 
     async def add(self, sandbox_id: str, netns_fd: int) -> str:
         with netlink_inside(netns_fd) as inside:
             inside.run([netlink.link_up(1)])
-        return "10.244.0.2"
+        free = (f"10.244.0.{n}" for n in range(2, 255))
+        return self._taken.setdefault(sandbox_id, next(a for a in free if a not in self._taken.values()))
 
-    async def remove(self, sandbox_id: str) -> None: ...
+    async def remove(self, sandbox_id: str) -> None:
+        self._taken.pop(sandbox_id, None)
 
     def adopt(self, sandbox_id: str, ip: str) -> None: ...
 

@@ -117,6 +117,7 @@ def _bind(state: str) -> socket.socket:
         os.unlink(SOCKET)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(SOCKET)
+    os.chmod(SOCKET, 0o600)
     listener.listen(64)
     return listener
 

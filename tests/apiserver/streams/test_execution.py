@@ -74,6 +74,18 @@ async def test_a_container_the_node_does_not_know_is_an_error_with_its_reason(
 
 
 @ways
+async def test_a_command_the_runtime_cannot_start_is_told_as_by_upstream(tmp_path: Path, way: dict[str, str]) -> None:
+    async with world(tmp_path) as here:
+        await here.pod("web")
+        done = await here.kubectl("exec", "-i", "web", "--", "nonesuch", stdin=b"input", env=way)
+        assert (done.code, done.out) == (1, "")
+        assert done.err == (
+            "error: Internal error occurred: error executing command in container: "
+            'exec: "nonesuch": executable file not found in $PATH\n'
+        )
+
+
+@ways
 async def test_a_terminal_has_the_size_of_the_users_and_passes_keys(tmp_path: Path, way: dict[str, str]) -> None:
     async with world(tmp_path) as here:
         await here.pod("web")

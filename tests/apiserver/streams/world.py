@@ -21,7 +21,7 @@ from typing import Any
 import httptools
 import msgspec
 
-from podling.api.errors import NotFound
+from podling.api.errors import InternalError, NotFound
 from podling.apiserver.backend import Backend
 from podling.apiserver.config import Config
 from podling.apiserver.message import Endpoint, Outcome, Request
@@ -138,6 +138,8 @@ class FakeNode:
             return await connect("127.0.0.1", self.ports.get(request["port"], request["port"]))
         if request.get("container") == "gone":
             raise NotFound('container not found ("gone")')
+        if (words := request.get("command") or ["cat"])[0] == "nonesuch":
+            raise InternalError('exec: "nonesuch": executable file not found in $PATH')
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
@@ -145,7 +147,6 @@ class FakeNode:
             assert self.log is not None
             self.tasks.start("log", self.log(ours))
         else:
-            words = request.get("command") or ["cat"]
             self.tasks.start("session", self._session(COMMANDS[words[0]], FakeSession(ours), words))
         return theirs
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podling.api.errors import BadRequest
+from podling.api.errors import BadRequest, InternalError
 from podling.apiserver.backend import Backend
 from podling.apiserver.message import Connection, Request, Upgrade
 from podling.apiserver.streams.channels import ChannelStream
 from podling.apiserver.streams.pipe import Pipe
-from podling.apiserver.streams.session import Session, Wanted
+from podling.apiserver.streams.session import FailedSession, Session, Wanted
 from podling.apiserver.streams.spdychannels import EXEC_PROTOCOLS, SpdyChannels
 from podling.apiserver.streams.target import container_of, flag, node_of, pod_of, target_of
 from podling.apiserver.streams.upgrades import agree
@@ -22,15 +22,15 @@ async def execute(backend: Backend, request: Request) -> Upgrade:
     command = request.params("command")
     if not command:
         raise BadRequest("you must specify at least one command for the container")
-    return await _bridge(backend, request, {"verb": "exec", "command": command})
+    return await _bridge(backend, request, {"verb": "exec", "command": command}, "executing command in container")
 
 
 async def attach(backend: Backend, request: Request) -> Upgrade:
     """Join a container's own process (`pods/x/attach`, see PodAttachOptions)."""
-    return await _bridge(backend, request, {"verb": "attach"})
+    return await _bridge(backend, request, {"verb": "attach"}, "attaching to container")
 
 
-async def _bridge(backend: Backend, request: Request, verb: Mapping[str, Any]) -> Upgrade:
+async def _bridge(backend: Backend, request: Request, verb: Mapping[str, Any], doing: str) -> Upgrade:
     target = target_of(request)
     pod = pod_of(backend, target)
     node, container = node_of(pod), container_of(pod, request.param("container"))
@@ -46,7 +46,12 @@ async def _bridge(backend: Backend, request: Request, verb: Mapping[str, Any]) -
         "stderr": wanted.stderr,
         "tty": wanted.tty,
     }
-    session = Session(Pipe(await backend.dialer.stream(node, asked)))
+    session: Session
+    try:
+        session = Session(Pipe(await backend.dialer.stream(node, asked)))
+    except InternalError as error:
+        # What the runtime could not do is told inside the stream, where clients look for a command's end.
+        session = FailedSession(f"error {doing}: {error.message}")
 
     async def run(connection: Connection) -> None:
         if agreed.way == "websocket":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from podling.api.errors import InternalError
 from podling.apiserver.streams.pipe import Pipe
 from podling.supervise import Supervisor
 from podling.wire.session import CLOSE, RESIZE, STATUS, STDIN, Unframer, frame
@@ -40,7 +41,7 @@ class Session:
                 yield channel, payload
                 if channel == STATUS:
                     return
-        yield STATUS, _lost()
+        yield STATUS, _internal("the node ended the session without a status")
 
     async def type(self, data: bytes) -> None:
         """Feed standard input. Raises ConnectionError once the session is over."""
@@ -56,6 +57,28 @@ class Session:
 
     def close(self) -> None:
         self._pipe.close()
+
+
+class FailedSession(Session):
+    """A session that ended before it began: all it has to say is why."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def frames(self) -> AsyncIterator[tuple[int, bytes]]:
+        yield STATUS, _internal(f"Internal error occurred: {self._why}")
+
+    async def type(self, data: bytes) -> None:
+        raise ConnectionResetError("the session has failed")
+
+    async def end_input(self) -> None:
+        raise ConnectionResetError("the session has failed")
+
+    async def resize(self, size: bytes) -> None:
+        raise ConnectionResetError("the session has failed")
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 async def until_either_ends(output: Coroutine[Any, Any, None], reading: Coroutine[Any, Any, None]) -> None:
@@ -81,13 +104,6 @@ def plain_text(status: bytes) -> bytes:
     return b"" if decoded.get("status") == "Success" else str(decoded.get("message", "")).encode()
 
 
-def _lost() -> bytes:
-    return msgspec.json.encode(
-        {
-            "metadata": {},
-            "status": "Failure",
-            "message": "the node ended the session without a status",
-            "reason": "InternalError",
-            "code": 500,
-        }
-    )
+def _internal(message: str) -> bytes:
+    """An InternalError, as the error channel carries it."""
+    return msgspec.json.encode(InternalError(message).status())

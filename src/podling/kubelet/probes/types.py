@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -55,5 +56,5 @@ def port_of(port: int | str, container: AnyContainer) -> int:
 
 def dial_error(address: str, port: int, error: OSError) -> str:
     """A failed connection in Go's words, which users know from events."""
-    words = (error.strerror or str(error)).lower()
+    words = (os.strerror(error.errno) if error.errno else str(error)).lower()
     return f"dial tcp {address}:{port}: connect: {words}"

@@ -69,7 +69,6 @@ class SqliteStorage:
         self._ledger = Ledger(opened.live, opened.revision)
         self._mark = opened.mark
         self._live_bytes = sum(len(row.value) for row in opened.live)
-        self._log_bytes = opened.log_bytes
         self._commits = GroupCommit(self._ledger, self._write, self._publish)
         self._feed = Feed(self._read_log, lambda: self.revision, lambda: self.compacted)
         self._reserve = Reserve(f"{path}.reserve", options.reserve_bytes)
@@ -137,7 +136,6 @@ class SqliteStorage:
         for first in range(0, revision, COMPACTION_SLICE):
             last = min(first + COMPACTION_SLICE, revision)
             await self._call(partial(self._file.compact_slice, first, last, revision))
-        self._log_bytes = await self._call(self._file.history_bytes)
 
     async def pin(self, name: str, revision: int | None) -> None:
         self._check(revision)
@@ -187,7 +185,6 @@ class SqliteStorage:
 
     def _publish(self, commits: Sequence[Commit]) -> None:
         for row, previous in ((commit.row, commit.previous) for commit in commits):
-            self._log_bytes += len(row.value)
             self._live_bytes += (0 if row.deleted else len(row.value)) - (len(previous.value) if previous else 0)
         self._feed.publish(commits)
 
@@ -253,8 +250,14 @@ class SqliteStorage:
         """Compact what is older than `history_seconds`, then half of the rest until `history_bytes` hold it."""
         before = self._env.now() - self._options.history_seconds
         await self.compact(max(self._mark, await self._call(lambda: self._file.revision_before(before))))
-        while self._log_bytes - self._live_bytes > self._options.history_bytes and self._mark < self.revision:
+        while self._mark < self.revision and await self._history_is_too_large():
             await self.compact((self._mark + self.revision + 1) // 2)
+
+    async def _history_is_too_large(self) -> bool:
+        limit = self._live_bytes + self._options.history_bytes
+        if await self._call(self._file.used_bytes) <= limit:
+            return False
+        return await self._read(lambda file: file.log_bytes()) > limit
 
     def _check(self, at: int | None = None) -> None:
         if self._refusal is not None:
@@ -272,7 +275,6 @@ class _Opened(NamedTuple):
     live: Sequence[Row]
     revision: int
     mark: int
-    log_bytes: int
 
 
 def _open(path: str, options: Options, writer: Worker) -> _Opened:
@@ -280,7 +282,7 @@ def _open(path: str, options: Options, writer: Worker) -> _Opened:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file = SqliteFile(path, synchronous=options.synchronous, vfs=options.vfs)
-        return _Opened(writer, file, lock, tuple(file.live()), file.revision(), file.mark(), file.history_bytes())
+        return _Opened(writer, file, lock, tuple(file.live()), file.revision(), file.mark())
     except BaseException as error:
         os.close(lock)
         if isinstance(error, BlockingIOError):

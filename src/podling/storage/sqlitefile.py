@@ -103,7 +103,7 @@ class SqliteFile:
 
     def set_mark(self, mark: int) -> None:
         """From here on reads below `mark` are refused, whether the rows are gone yet or not."""
-        self._db.execute("UPDATE meta SET value = ? WHERE name = 'compacted'", (mark,))
+        self._db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'compacted'", (mark,))
 
     def compact_slice(self, first: int, last: int, mark: int) -> None:
         """Remove what `mark` makes superfluous among the revisions above `first`, up to `last`; slices ascend."""
@@ -138,13 +138,23 @@ class SqliteFile:
         newest = "SELECT max(revision) FROM log GROUP BY key"
         yield from self._rows(f"SELECT {_COLUMNS} FROM log WHERE revision IN ({newest}) AND NOT deleted")
 
-    def history_bytes(self) -> int:
-        """Bytes of all values in the log, live ones included."""
+    def log_bytes(self) -> int:
+        """Bytes of all values in the log, live ones included; reads the whole log."""
         return self._one("SELECT ifnull(sum(length(value)), 0) FROM log")
+
+    def used_bytes(self) -> int:
+        """Bytes of the pages in use: never less than `log_bytes`, and known at once."""
+        pages = self._one("PRAGMA page_count") - self._one("PRAGMA freelist_count")
+        return pages * self._one("PRAGMA page_size")
 
     def revision_before(self, time: float) -> int:
         """The last revision committed before a wall-clock time; 0 for none."""
-        return self._one("SELECT ifnull(max(last_revision), 0) FROM commits WHERE time < ?", (time,))
+        revision = 0
+        for last, when in self._db.execute("SELECT last_revision, time FROM commits ORDER BY last_revision"):
+            if when >= time:
+                break
+            revision = last
+        return revision
 
     def get(self, key: str, at: int) -> Row | None:
         with self._db:

@@ -7,6 +7,7 @@ Jobs run in the order of their submission; a job's exception is its answer and n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -36,7 +37,8 @@ class Worker:
                 result = job()
             except Exception as caught:  # noqa: BLE001 (the caller on the loop is who can judge it)
                 error = caught
-            self._loop.call_soon_threadsafe(done, result, error)
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits for the answer any more
+                self._loop.call_soon_threadsafe(done, result, error)
 
         self._jobs.put(run)
 

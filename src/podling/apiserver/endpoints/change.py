@@ -14,6 +14,7 @@ from podling.api.errors import conflict, invalid, not_found
 from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.revisions import caught_up
 from podling.apiserver.message import Request
 from podling.apiserver.registry.deletion import complete
 from podling.apiserver.registry.served import Served, encode
@@ -23,7 +24,6 @@ Json = dict[str, Any]
 Make = Callable[[Json], Json]
 """Old hub object (a copy, with resourceVersion) to the new one."""
 
-TRIES = 8
 # What no update changes; where the new state is silent, the old one stays.
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -46,7 +46,7 @@ async def change(backend: Backend, request: Request, wanted: Change) -> Object:
     """The object afterwards. Raises NotFound, Conflict, Invalid, Forbidden."""
     served = wanted.served
     key = served.key(wanted.namespace, wanted.name)
-    for _ in range(TRIES):
+    while True:
         current = backend.cache.get(key)
         if current is None:
             raise not_found(served.entry.plural, wanted.name, served.entry.group)
@@ -55,10 +55,10 @@ async def change(backend: Backend, request: Request, wanted: Change) -> Object:
             return current
         try:
             return await _store(backend, wanted, key, current, new)
-        except (Changed, KeyNotFound):
+        except (Changed, KeyNotFound) as lost:
             if conditional:
                 raise conflict(served.entry.plural, wanted.name, served.entry.group) from None
-    raise conflict(served.entry.plural, wanted.name, served.entry.group)
+            await caught_up(backend, lost)
 
 
 async def _made(backend: Backend, request: Request, wanted: Change, current: Object) -> tuple[Json | None, bool]:

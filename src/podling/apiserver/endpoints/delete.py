@@ -13,6 +13,7 @@ from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import success, written
 from podling.apiserver.endpoints.body import read, warn
 from podling.apiserver.endpoints.options import DeleteOptions, delete_options
+from podling.apiserver.endpoints.revisions import caught_up
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.deletion import Mark, Remove, decide
 from podling.apiserver.registry.served import Served, encode
@@ -54,9 +55,10 @@ async def delete_object(
         _check(served, current, options)
         try:
             return await _once(backend, request, served, key, current, options)
-        except (Changed, KeyNotFound):
+        except (Changed, KeyNotFound) as lost:
             if options.revision:
                 raise conflict(served.entry.plural, name, served.entry.group) from None
+            await caught_up(backend, lost)
 
 
 async def _once(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from podling.api.errors import BadRequest, Cause, Timeout
 from podling.apiserver.backend import Backend
 from podling.apiserver.message import Request
+from podling.storage.interface import Changed, KeyNotFound
 
 WAIT_SECONDS = 3.0
 
@@ -34,3 +36,12 @@ async def reached(backend: Backend, revision: int) -> None:
             causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
             retry_after=1,
         ) from None
+
+
+async def caught_up(backend: Backend, lost: Changed | KeyNotFound) -> None:
+    """After a lost race: until the winner's write, which may not be committed yet, can be read."""
+    revision = lost.current.revision if isinstance(lost, Changed) else backend.cache.revision + 1
+    # A winner whose batch failed never comes; then what can be read is the truth again.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_SECONDS):
+            await backend.cache.reached(revision)

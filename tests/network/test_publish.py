@@ -178,3 +178,41 @@ async def test_the_next_process_finds_the_listeners_and_closes_those_nobody_want
         waiting[1].close()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", left.port)
+
+
+async def test_a_query_is_forgotten_after_seconds_and_a_talk_after_a_minute() -> None:
+    class Clock(SystemEnv):
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            return self.seconds
+
+    transport, target = await shouting("one")
+    listening, clock = listener("127.0.0.1", 0, socket.SOCK_DGRAM), Clock()
+    relay = UdpRelay(InTurn(target), listening, clock)
+    with udp_client(listening.getsockname()[1]) as query, udp_client(listening.getsockname()[1]) as talk:
+        await asked(query, b"a")
+        for _ in range(6):
+            await asked(talk, b"a")
+        clock.seconds = 3
+        relay._forget_silent()
+        assert list(relay._conversations) == [talk.getsockname()]
+        clock.seconds = 61
+        relay._forget_silent()
+        assert not relay._conversations
+        assert await asked(query, b"b") == b"one B"
+    relay.close()
+    transport.close()
+
+
+async def test_many_clients_take_a_bounded_number_of_descriptors() -> None:
+    transport, target = await shouting("one")
+    listening = listener("127.0.0.1", 0, socket.SOCK_DGRAM)
+    port = listening.getsockname()[1]
+    relay = UdpRelay(InTurn(target), listening, SystemEnv())
+    for _ in range(600):
+        with udp_client(port) as client:
+            assert await asked(client, b"a") == b"one A"
+    assert len(relay._conversations) == 512
+    relay.close()
+    transport.close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import time
 
 import pytest
 
 from podling.env import SystemEnv
-from podling.proxy.libnftables import Command, Library, NftError
+from podling.proxy.libnftables import Command, Library, NftError, find_nft
 from podling.proxy.mode import ModeConfig
 from podling.proxy.modes.nftables import Nftables
 from podling.proxy.services import Change, Front, Rule
@@ -65,6 +67,22 @@ def test_a_refused_change_says_why() -> None:
                 nft.run("delete table ip nothing\n")
 
     on_a_node(scenario)
+
+
+def test_a_process_with_thousands_of_descriptors_is_not_ended_by_the_library() -> None:
+    async def scenario() -> tuple[bool, bool]:
+        early = Library()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1500)]
+        for nft in (early, find_nft()):
+            nft.run("add table ip podling\n")
+            assert b"podling" in listed()
+            nft.run("delete table ip podling\n")
+        for descriptor in held:
+            os.close(descriptor)
+        return isinstance(early, Library), isinstance(find_nft(), Library)
+
+    assert on_a_node(scenario) == (True, True)
 
 
 def test_one_of_two_thousand_services_is_changed_within_five_milliseconds() -> None:

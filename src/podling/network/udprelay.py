@@ -1,9 +1,10 @@
 """A UDP relay: one socket per client, so that answers find their way back.
 
-UDP has no connections; what a client sends from one address and port is one conversation, with one target, until it
-was silent for a minute. Sockets are read with `add_reader` and drained: an asyncio datagram transport costs three
-times as much (DESIGN 18). A target that refuses (ICMP) before it ever answered is replaced by another, which gets
-the last datagram again.
+UDP has no connections; what a client sends from one address and port is one conversation, with one target. A few
+datagrams (a DNS query) are over after seconds of silence, a longer talk after a minute: every conversation holds a
+descriptor, and a busy resolver would otherwise hold thousands. Sockets are read with `add_reader` and drained: an
+asyncio datagram transport costs three times as much (DESIGN 18). A target that refuses (ICMP) before it ever answered
+is replaced by another, which gets the last datagram again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from podling.network.relay import Balancer, Target
 
 Peer = tuple[str, int]
 
-SILENCE_SECONDS = 60.0
+QUERY_SECONDS, TALK_SECONDS = 2.0, 60.0
+TALK = 6
+"""So many datagrams of the client make it a talk."""
+MOST = 512
+"""Conversations per relay; the one whose client is silent for longest makes room."""
+_SWEEP_SECONDS = 1.0
 _DRAIN = 64
 _SIZE = 65_535
 
@@ -33,7 +39,7 @@ class UdpRelay:
         self._loop = asyncio.get_running_loop()
         listener.setblocking(False)
         self._loop.add_reader(listener.fileno(), self._drain)
-        self._sweep = self._loop.call_later(SILENCE_SECONDS / 4, self._forget_silent)
+        self._sweep: asyncio.TimerHandle | None = None
 
     def forget(self, targets: frozenset[Target]) -> None:
         """These are gone: their clients start anew with another target."""
@@ -42,7 +48,8 @@ class UdpRelay:
                 self.end(client)
 
     def close(self) -> None:
-        self._sweep.cancel()
+        if self._sweep is not None:
+            self._sweep.cancel()
         for client in list(self._conversations):
             self.end(client)
         if self._listener.fileno() >= 0:
@@ -65,18 +72,25 @@ class UdpRelay:
                 return
             except OSError:
                 continue  # an ICMP error about an earlier answer
-            conversation = self._conversations.get(client)
-            if conversation is None:
-                conversation = self._conversations[client] = _Conversation(self, client, self._env)
+            conversation = self._conversations.pop(client, None) or self._new(client)
+            self._conversations[client] = conversation  # last in the order of who spoke
             if not conversation.say(data):
                 self.end(client)
 
+    def _new(self, client: Peer) -> _Conversation:
+        if len(self._conversations) >= MOST:
+            self.end(next(iter(self._conversations)))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._forget_silent)
+        return _Conversation(self, client, self._env)
+
     def _forget_silent(self) -> None:
-        long_ago = self._env.monotonic() - SILENCE_SECONDS
+        now = self._env.monotonic()
         for client, conversation in list(self._conversations.items()):
-            if conversation.heard_at < long_ago:
+            if conversation.ends_at < now:
                 self.end(client)
-        self._sweep = self._loop.call_later(SILENCE_SECONDS / 4, self._forget_silent)
+        again = bool(self._conversations)
+        self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._forget_silent) if again else None
 
 
 class _Conversation:
@@ -87,16 +101,21 @@ class _Conversation:
         self._last: bytes | None = None
         self._socket: socket.socket | None = None
         self.target: Target | None = None
-        self.heard_at = env.monotonic()
+        self._said = 0
+        self.ends_at = 0.0
 
     def say(self, data: bytes) -> bool:
         """Pass a datagram on; False where no target is left."""
-        self.heard_at = self._env.monotonic()
+        self._said += 1
+        self._go_on()
         if not self._answered:
             self._last = data
         if self._socket is None and not self._connect():
             return False
         return self._send(data)
+
+    def _go_on(self) -> None:
+        self.ends_at = self._env.monotonic() + (TALK_SECONDS if self._said >= TALK else QUERY_SECONDS)
 
     def _connect(self) -> bool:
         target = self._relay.balancer.pick(self._client[0], self._tried)
@@ -135,7 +154,7 @@ class _Conversation:
                 self._refused()
                 return
             self._answered, self._last = True, None
-            self.heard_at = self._env.monotonic()
+            self._go_on()
             self._relay.answer(data, self._client)
 
     def _refused(self) -> None:

@@ -7,9 +7,13 @@ no process is started and nothing is loaded again. Both work in the network name
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import shutil
 import subprocess
 from typing import Protocol
+
+_SELECT_LIMIT = 1024
 
 
 class NftError(OSError):
@@ -22,9 +26,15 @@ class Nft(Protocol):
 
 
 class Library:
-    """libnftables. Raises OSError where it is not installed. For one thread at a time."""
+    """libnftables. Raises OSError where it is not installed. For one thread at a time.
+
+    The library waits with select(2), which ends the whole process for a descriptor above 1023; a process that has so
+    many open at the moment goes through the command.
+    """
 
     def __init__(self) -> None:
+        if not _low_descriptor_is_free():
+            raise OSError(errno.EMFILE, "no descriptor that select(2) could wait for")
         self._library = ctypes.CDLL("libnftables.so.1")
         self._library.nft_ctx_new.restype = ctypes.c_void_p
         self._library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
@@ -33,7 +43,9 @@ class Library:
             getattr(self._library, f"nft_ctx_buffer_{stream}")(self._context)
 
     def run(self, text: str) -> None:
-        if self._library.nft_run_cmd_from_buffer(self._context, text.encode()) != 0:
+        if not _low_descriptor_is_free():  # it may have to open its socket again
+            Command().run(text)
+        elif self._library.nft_run_cmd_from_buffer(self._context, text.encode()) != 0:
             raise NftError(_first_line(self._library.nft_ctx_get_error_buffer(self._context) or b""))
 
     def __del__(self) -> None:
@@ -69,6 +81,11 @@ def find_nft() -> Nft:
             "proxy mode nftables needs nftables, as a library or a command (Debian: apt install nftables); "
             "proxy mode userspace needs nothing"
         ) from None
+
+
+def _low_descriptor_is_free() -> bool:
+    with open(os.devnull, "rb") as probe:
+        return probe.fileno() < _SELECT_LIMIT
 
 
 def _first_line(text: bytes) -> str:

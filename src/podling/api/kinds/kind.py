@@ -115,6 +115,8 @@ class Strategy:
     """Has a status that only the status subresource writes."""
     generation: bool = False
     """metadata.generation counts changes of everything but metadata and status."""
+    empty_status: Mapping[str, Any] = field(default_factory=dict)
+    """The status of a new object, as Go writes one that nobody has set."""
     status_on_create: bool = False
     """A create may bring its status (Node)."""
     status_keeps_metadata: bool = False
@@ -192,7 +194,7 @@ class Kind:
         """Drops what a client may not say on create and starts the generation."""
         strategy = self.strategy
         if strategy.status and not strategy.status_on_create:
-            obj.pop("status", None)
+            obj["status"] = dict(strategy.empty_status)
         metadata = obj.setdefault("metadata", {})
         metadata.pop("generation", None)
         if strategy.generation:

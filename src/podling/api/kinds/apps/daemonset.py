@@ -117,7 +117,16 @@ KIND = Kind(
     defaults=defaults,
     validate=validate,
     validate_update=workloadrules.immutable_selector,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(
+        status=True,
+        generation=True,
+        empty_status={
+            "currentNumberScheduled": 0,
+            "numberMisscheduled": 0,
+            "desiredNumberScheduled": 0,
+            "numberReady": 0,
+        },
+    ),
     columns=(
         NAME,
         column("Desired", number("status.desiredNumberScheduled"), "integer", description="Nodes that shall run it."),

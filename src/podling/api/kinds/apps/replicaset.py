@@ -84,7 +84,7 @@ KIND = Kind(
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     validate_status=validate_status,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
     columns=(
         NAME,
         column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),

@@ -158,7 +158,7 @@ KIND = Kind(
     validate=validate,
     validate_update=validate_update,
     name_rule=names.dns_label,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0, "availableReplicas": 0}),
     columns=(
         NAME,
         column("Ready", ready, description="Ready Pods of the Pods it shall have."),

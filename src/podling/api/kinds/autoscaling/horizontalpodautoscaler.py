@@ -53,19 +53,19 @@ def to_hub(obj: Json) -> Json:
     """The processor's utilization becomes a metric; metrics beyond it come back from the annotations."""
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     annotations = dict(obj["metadata"].get("annotations") or {})
-    metrics = _load(annotations.pop(METRICS, ""))
-    behavior = _load(annotations.pop(BEHAVIOR, ""))
+    metrics = _take(annotations, METRICS)
+    behavior = _take(annotations, BEHAVIOR)
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
         metrics = [_cpu("target", {"type": "Utilization", "averageUtilization": target}), *(metrics or [])]
     spec |= {"metrics": metrics} if metrics else {}
     spec |= {"behavior": behavior} if behavior else {}
-    current = _load(annotations.pop(CURRENT, ""))
+    current = _take(annotations, CURRENT)
     load = status.pop("currentCPUUtilizationPercentage", None)
     if load is not None:
         current = [_cpu("current", {"averageUtilization": load}), *(current or [])]
     status |= {"currentMetrics": current} if current else {}
-    conditions = _load(annotations.pop(CONDITIONS, ""))
+    conditions = _take(annotations, CONDITIONS)
     status |= {"conditions": conditions} if conditions else {}
     return _assembled(obj, "autoscaling/v2", annotations, spec, status)
 
@@ -100,11 +100,15 @@ def _cpu(side: str, amount: Json) -> Json:
     return {"type": "Resource", "resource": {"name": "cpu", side: amount}}
 
 
-def _load(text: str) -> Any:
+def _take(annotations: Json, key: str) -> Any:
+    """What an annotation holds, taken out of it; None and left alone where it holds nothing that can be read."""
     try:
-        return msgspec.json.decode(text) if text else None
+        found = msgspec.json.decode(annotations.get(key, ""))
     except msgspec.DecodeError:
         return None
+    if found:
+        del annotations[key]
+    return found
 
 
 def _assembled(obj: Json, api_version: str, annotations: Json, spec: Json, status: Json) -> Json:
@@ -170,7 +174,7 @@ KIND = Kind(
     "HorizontalPodAutoscaler",
     defaults=defaults,
     validate=validate,
-    strategy=Strategy(status=True, status_keeps_metadata=True),
+    strategy=Strategy(status=True, status_keeps_metadata=True, empty_status={"desiredReplicas": 0}),
     columns=(
         NAME,
         column("Reference", reference, description="What it scales."),

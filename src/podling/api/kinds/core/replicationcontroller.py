@@ -89,7 +89,7 @@ KIND = Kind(
     ReplicationController,
     defaults=defaults,
     validate=validate,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
     columns=(
         NAME,
         column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),

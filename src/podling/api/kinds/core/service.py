@@ -156,6 +156,7 @@ KIND = Kind(
     name_rule=names.dns_1035_label,
     strategy=Strategy(
         status=True,
+        empty_status={"loadBalancer": {}},
         create_on_update=True,
         returns_deleted=True,
         on_create=servicerules.on_create,

@@ -156,7 +156,6 @@ def normalize(spec: Json) -> None:
 
 
 def on_create(obj: Json) -> None:
-    obj["status"] = {"loadBalancer": {}}
     normalize(obj["spec"])
 
 

@@ -93,7 +93,7 @@ KIND = Kind(
     "v1",
     "Ingress",
     validate=validate,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, empty_status={"loadBalancer": {}}),
     columns=(
         NAME,
         column("Class", value("spec.ingressClassName", NONE), description="Who carries it out."),

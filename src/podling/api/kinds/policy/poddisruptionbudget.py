@@ -30,7 +30,13 @@ KIND = Kind(
     "v1",
     "PodDisruptionBudget",
     validate=validate,
-    strategy=Strategy(status=True, generation=True, status_keeps_metadata=True, unconditional_update=False),
+    strategy=Strategy(
+        status=True,
+        generation=True,
+        status_keeps_metadata=True,
+        unconditional_update=False,
+        empty_status={"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
+    ),
     columns=(
         NAME,
         column("Min Available", text("spec.minAvailable", "N/A"), description="Pods that must stay."),

@@ -21,17 +21,28 @@ CREATE TABLE log(
   revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,
   deleted INTEGER NOT NULL, value BLOB NOT NULL);
 CREATE UNIQUE INDEX log_of_key ON log(key, revision);
+CREATE INDEX log_of_deletions ON log(key, revision) WHERE deleted;
 CREATE TABLE commits(last_revision INTEGER PRIMARY KEY, time REAL NOT NULL);
 CREATE TABLE pins(name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('compacted', 0);
 """
 _COLUMNS = "revision, key, value, created, version, deleted"
-# The newest row of each key at a revision, if it is not a deletion. The inner query is one step in the index a key.
-_LIVE = """
-SELECT {columns} FROM log JOIN (
+# The newest row of each key at a revision, if it is not a deletion, in order of keys: grouping walks the index, and a
+# CROSS JOIN is never turned around, so a limit ends the walk early.
+_LIVE = f"""
+SELECT {_COLUMNS} FROM (
   SELECT max(revision) AS newest FROM log WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key
-) ON revision = newest WHERE NOT deleted
+) CROSS JOIN log ON revision = newest WHERE NOT deleted LIMIT ?4
+"""
+# How many those are, without looking at any row of them: all keys less those that were deleted then.
+_COUNT = """
+SELECT (SELECT count(*) FROM (
+    SELECT 1 FROM log WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key))
+  - (SELECT count(*) FROM log AS gone
+     WHERE gone.deleted AND gone.key >= ?1 AND gone.key < ?2 AND gone.revision <= ?3 AND NOT EXISTS (
+       SELECT 1 FROM log AS later
+       WHERE later.key = gone.key AND later.revision > gone.revision AND later.revision <= ?3))
 """
 # What a later row at or below the mark replaced, unless it is the newest at a pin.
 _SUPERSEDED = """
@@ -168,9 +179,8 @@ class SqliteFile:
         bounds = (first, prefix_end(prefix) if prefix else "\U0010ffff", at)
         with self._db:
             self._check(at)
-            query = _LIVE.format(columns=_COLUMNS) + " ORDER BY key LIMIT ?4"
-            rows = tuple(self._rows(query, (*bounds, -1 if limit is None else limit)))
-            total = len(rows) if limit is None else self._one(_LIVE.format(columns="count(*)"), bounds)
+            rows = tuple(self._rows(_LIVE, (*bounds, -1 if limit is None else limit)))
+            total = len(rows) if limit is None else self._one(_COUNT, bounds)
         return Page(rows, at, total - len(rows))
 
     def since(self, revision: int, last: int, limit: int) -> tuple[Sequence[Commit], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 from podling.keeper.client import KeeperClient, KeeperRefused
 from podling.network.publish import Published
@@ -16,20 +17,21 @@ class KeeperListeners:
         self._keeper = keeper
 
     async def listen(self, port: Published) -> socket.socket:
-        try:
-            _, descriptors = await self._keeper.call_fds("listen", **_named(port))
-        except KeeperRefused as error:
-            raise OSError(error.errno or errno.EIO, error.message) from None
+        _, descriptors = await self._ask("listen", **_named(port))
         return socket.socket(fileno=descriptors[0])
 
     async def unlisten(self, port: Published) -> None:
-        try:
-            await self._keeper.call("unlisten", **_named(port))
-        except KeeperRefused as error:
-            raise OSError(error.errno or errno.EIO, error.message) from None
+        await self._ask("unlisten", **_named(port))
 
     async def listening(self) -> frozenset[Published]:
-        return frozenset(_parsed(key) for key in await self._keeper.call("listening"))
+        keys, _ = await self._ask("listening")
+        return frozenset(_parsed(key) for key in keys)
+
+    async def _ask(self, op: str, **arguments: Any) -> tuple[Any, tuple[int, ...]]:
+        try:
+            return await self._keeper.call_fds(op, **arguments)
+        except KeeperRefused as error:
+            raise OSError(error.errno or errno.EIO, error.message) from None
 
 
 def _named(port: Published) -> dict[str, str | int]:

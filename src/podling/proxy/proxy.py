@@ -162,11 +162,11 @@ class Proxy:
         began = self._env.monotonic()
         seen = self._services.revision, self._slices.revision
         change = await self._settle()
+        self._note_published(change)
         if whole:
             await self._mode.start(self._inside(self._table.rules))
         elif change:
             await self._mode.apply(Change(self._inside(change.set), change.removed))
-        self._note_published(change)
         if self._unpublished:
             await self._publish()
         seconds = self._env.monotonic() - began

@@ -105,9 +105,7 @@ class Api:
             config.write_text(json.dumps(made))
         env = {**os.environ, "KUBECONFIG": str(config), "HOME": str(self.folder)}
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            KUBECTL, *words, stdin=pipe, stdout=pipe, stderr=pipe, env=env
-        )
+        process = await asyncio.create_subprocess_exec(KUBECTL, *words, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
         async with asyncio.timeout(30):
             out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None
@@ -122,9 +120,7 @@ class Done:
 
 
 @asynccontextmanager
-async def serving(
-    storage: Storage | None = None, env: Env | None = None, **config: Any
-) -> AsyncIterator[Api]:
+async def serving(storage: Storage | None = None, env: Env | None = None, **config: Any) -> AsyncIterator[Api]:
     env = env or SystemEnv()
     authority = CertificateAuthority.create("test", SystemEnv().now())
     pair = authority.serving("podling", ["127.0.0.1", "localhost", "podling"], SystemEnv().now())

@@ -203,5 +203,3 @@ async def test_binding_gives_a_pod_its_node_once() -> None:
         again = await api.http.post(f"{DEFAULT}/bindings", json=binding)
         assert again.status_code == 409
         assert again.json()["message"].endswith('pod p is already assigned to node "n1"')
-
-

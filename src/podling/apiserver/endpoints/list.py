@@ -106,27 +106,24 @@ async def _past(
     """A page as it was at `revision`, from the store."""
     await reached(backend, revision)
     found: list[Object] = []
-    remaining = 0
     while True:
         wanted = PAGE_READ if selection.selective or not limit else limit
         try:
             read = await backend.storage.list(selection.prefix, at=revision, after=after, limit=wanted)
         except Compacted:
             raise _too_old(backend, selection.prefix, after) from None
-        for obj in backend.cache.objects(read.rows):
+        for index, obj in enumerate(backend.cache.objects(read.rows), 1):
             if not selection.selective or selection.interest.concerns(obj.head):
                 found.append(obj)
             if limit and len(found) == limit:
-                break
-        remaining = read.remaining + len(read.rows)
-        after = read.rows[-1].key if read.rows else after
-        if (limit and len(found) >= limit) or not read.remaining:
-            break
-    remaining = read.remaining
-    if limit and found and (remaining or found[-1].key != after):
-        left = None if selection.selective else remaining
-        return _answer(backend, renderer, selection.prefix, Page(found, revision, found[-1].key, left))
-    return _answer(backend, renderer, selection.prefix, Page(found, revision))
+                left = len(read.rows) - index + read.remaining
+                page = Page(
+                    found, revision, obj.key if left else "", left if left and not selection.selective else None
+                )
+                return _answer(backend, renderer, selection.prefix, page)
+        if not read.remaining:
+            return _answer(backend, renderer, selection.prefix, Page(found, revision))
+        after = read.rows[-1].key
 
 
 def _too_old(backend: Backend, prefix: str, after: str) -> Expired:

@@ -1,0 +1,120 @@
+"""Addresses and node ports of Services: claimed, kept, given back, repaired."""
+
+from __future__ import annotations
+
+import asyncio
+
+from podling.storage.memory import MemoryStorage
+from tests.apiserver.serving import DEFAULT, Api, Json, serving
+
+SERVICES = f"{DEFAULT}/services"
+
+
+async def service(api: Api, name: str, **spec: object) -> Json:
+    return await api.make(SERVICES, {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], **spec}})
+
+
+async def refusal(api: Api, name: str, **spec: object) -> str:
+    body = {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], **spec}}
+    answer = await api.http.post(SERVICES, json=body)
+    assert answer.status_code == 422, answer.text
+    return str(answer.json()["message"])
+
+
+async def test_the_kubernetes_service_has_the_first_address() -> None:
+    async with serving() as api:
+        spec = (await api.get(f"{SERVICES}/kubernetes")).json()["spec"]
+        assert spec["clusterIP"] == "10.96.0.1" and spec["ports"][0]["targetPort"] == 6443
+
+
+async def test_a_service_gets_an_address_that_is_an_object() -> None:
+    async with serving() as api:
+        spec = (await service(api, "a"))["spec"]
+        assert spec["clusterIPs"] == [spec["clusterIP"]] and spec["ipFamilies"] == ["IPv4"]
+        assert spec["ipFamilyPolicy"] == "SingleStack" and spec["internalTrafficPolicy"] == "Cluster"
+        address = (await api.get(f"/apis/networking.k8s.io/v1/ipaddresses/{spec['clusterIP']}")).json()
+        assert address["spec"]["parentRef"]["name"] == "a"
+
+
+async def test_many_services_at_once_get_different_addresses_and_ports() -> None:
+    async with serving() as api:
+        made = await asyncio.gather(*(service(api, f"s{i}", type="NodePort") for i in range(20)))
+        assert len({each["spec"]["clusterIP"] for each in made}) == 20
+        ports = {each["spec"]["ports"][0]["nodePort"] for each in made}
+        assert len(ports) == 20 and all(30000 <= port <= 32767 for port in ports)
+
+
+async def test_a_taken_node_port_is_refused_and_its_address_is_given_back() -> None:
+    async with serving() as api:
+        await service(api, "a", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+        before = len(api.server.backend.cache.list("networking.k8s.io/ipaddresses/"))
+        text = await refusal(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+        assert text == (
+            'Service "b" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated'
+        )
+        assert len(api.server.backend.cache.list("networking.k8s.io/ipaddresses/")) == before
+
+
+async def test_addresses_outside_and_taken_ones_are_refused() -> None:
+    async with serving() as api:
+        outside = await refusal(api, "a", clusterIP="192.168.1.1")
+        assert "the provided IP (192.168.1.1) is not in the valid range" in outside and "10.96.0.0/12" in outside
+        taken = await refusal(api, "a", clusterIP="10.96.0.1")
+        assert "failed to allocate IP 10.96.0.1: provided IP is already allocated" in taken
+
+
+async def test_a_deleted_service_gives_everything_back() -> None:
+    async with serving() as api:
+        asked = {"type": "NodePort", "clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
+        await service(api, "a", **asked)
+        await api.http.delete(f"{SERVICES}/a")
+        assert (await service(api, "b", **asked))["spec"]["clusterIP"] == "10.96.7.7"
+
+
+async def test_one_number_serves_a_port_in_two_protocols() -> None:
+    async with serving() as api:
+        both = [{"name": "t", "port": 53, "protocol": "TCP"}, {"name": "u", "port": 53, "protocol": "UDP"}]
+        ports = (await service(api, "dns", type="NodePort", ports=both))["spec"]["ports"]
+        assert ports[0]["nodePort"] == ports[1]["nodePort"]
+
+
+async def test_headless_and_external_services_have_no_address() -> None:
+    async with serving() as api:
+        assert (await service(api, "h", clusterIP="None"))["spec"]["clusterIPs"] == ["None"]
+        external = await service(api, "e", type="ExternalName", externalName="example.com")
+        assert "clusterIP" not in external["spec"]
+
+
+async def test_changing_the_type_claims_and_frees_ports() -> None:
+    async with serving() as api:
+        made = await service(api, "a")
+        changed = (await api.patch(f"{SERVICES}/a", {"spec": {"type": "NodePort"}})).json()
+        port = changed["spec"]["ports"][0]["nodePort"]
+        assert changed["spec"]["clusterIP"] == made["spec"]["clusterIP"] and port
+        back = await api.patch(f"{SERVICES}/a", {"spec": {"type": "ClusterIP"}})
+        assert "nodePort" not in back.json()["spec"]["ports"][0], back.text
+        await service(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+
+
+async def test_a_put_without_address_and_port_keeps_them() -> None:
+    async with serving() as api:
+        made = await service(api, "a", type="NodePort")
+        sent = {
+            "metadata": {"name": "a"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80}], "selector": {"x": "y"}},
+        }
+        after = (await api.http.put(f"{SERVICES}/a", json=sent)).json()
+        assert after["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+        assert after["spec"]["ports"][0]["nodePort"] == made["spec"]["ports"][0]["nodePort"]
+
+
+async def test_a_restart_repairs_claims_that_a_crash_left() -> None:
+    storage = MemoryStorage()
+    async with serving(storage) as api:
+        made = await service(api, "a", type="NodePort")
+        key = f"networking.k8s.io/ipaddresses/{made['spec']['clusterIP']}"
+        await storage.delete(key, expect=api.server.backend.cache.get(key).revision)  # type: ignore[union-attr]
+        await storage.create("internal/nodeports/31000", b'{"metadata":{"name":"31000"},"service":"default/lost"}')
+    async with serving(storage) as api:
+        assert api.server.backend.cache.get(key) is not None
+        await service(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": 31000}])

@@ -353,9 +353,7 @@ async def test_published_listeners_are_on_the_host_and_outlive_the_client() -> N
 async def test_a_connection_into_a_sandbox_reaches_its_loopback_only() -> None:
     async with machine() as m:
         first, second = await m.sandbox(), await m.sandbox()
-        serve = (
-            "import socket; s = socket.create_server(('127.0.0.1', 80)); print(1, flush=1); s.accept()[0].send(b'hi')"
-        )
+        serve = "import socket; s = socket.create_server(('', 80)); print(1, flush=1); s.accept()[0].send(b'hi')"
         container = await m.run(first, "python3", "-c", serve)
         async with asyncio.timeout(5):
             while not m.log(container).exists():

@@ -21,7 +21,7 @@ import pytest
 
 from bench.process import cpu_seconds, memory_mib
 from podling.cluster import load
-from tests.e2e.harness import EXAMPLE, Cluster, eventually, pod
+from tests.e2e.harness import BIN, EXAMPLE, Cluster, eventually, pod
 from tests.e2e.hostprint import differences, hostprint
 from tests.seen.probed import probed_pod
 from tests.seen.watching import Watch
@@ -129,7 +129,7 @@ def probed(cluster: Cluster):
         },
     )
     cluster.wait_ready("-l", "app=probed")
-    template = '{range .endpoints[?(@.conditions.ready==true)]}{.targetRef.name}{" "}{end}'
+    template = "{{range .endpoints}}{{if .conditions.ready}}{{.targetRef.name}} {{end}}{{end}}"
     with Watch(cluster, "endpointslices", "-l", "kubernetes.io/service-name=probed", template=template) as seen:
         seen.after(0, lambda text: "probed-a" in text and "probed-b" in text, 10, "both are endpoints")
         yield seen
@@ -209,18 +209,30 @@ def loaded(cluster: Cluster):
 
 @pytest.mark.parametrize("mode", ["userspace", "nftables"])
 def test_requests_while_pods_are_deleted(loaded: Cluster, show: Show, mode: str) -> None:
+    """From a Pod to the Service's name, the way that the proxy mode gives."""
     loaded.podling("proxy-mode", mode).ok()
-    port = loaded.json("get", "service", "go-demo-2-api")["spec"]["ports"][0]["nodePort"]
-    address = loaded.podling("ip").ok().out.strip()
 
-    def meanwhile(done: int) -> None:
-        if done in (100, 400, 700):
-            victim = loaded.containers("go-demo-2-api")[0]["pod"]
-            loaded.kubectl("delete", "pod", victim, "--wait=false").ok()
+    def living(selector: str) -> list[str]:
+        found = loaded.pods(selector)
+        return [each["metadata"]["name"] for each in found if not each["metadata"].get("deletionTimestamp")]
 
-    outcome = load.send(address, port, "/demo/hello", 1000, 8, meanwhile)
-    show(f"1,000 requests while Pods are deleted, {mode}", outcome, "0 failed" if mode == "userspace" else "printed")
-    assert outcome.sent == 1000
+    script, url = Path(load.__file__).read_text(), "http://go-demo-2-api:8080/demo/hello"
+    command = [str(BIN / "kubectl"), "exec", living("type=db")[0], "--", "python3", "-c", script, url, "1000"]
+    outcome, deleted = load.Outcome(0, 0, ()), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=loaded.env) as sending:
+        for line in sending.stdout or ():
+            said = load.parse(line)
+            if isinstance(said, load.Outcome):
+                outcome = said
+            elif said in (100, 400, 700):
+                loaded.kubectl("delete", "pod", living("type=api")[0], "--wait=false").ok()
+                deleted += 1
+    show(
+        f"1,000 requests while {deleted} Pods are deleted, {mode}",
+        outcome,
+        "0 failed" if mode == "userspace" else "printed",
+    )
+    assert (outcome.sent, deleted) == (1000, 3)
     if mode == "userspace":
         assert outcome.failed == 0
 
@@ -365,11 +377,11 @@ def test_two_clusters_with_the_same_node_port_run_side_by_side(cluster: Cluster,
         for each in (cluster, second):
             each.wait_ready("side")
             address = each.podling("ip").ok().out.strip()
-            eventually(lambda address=address: load.request(address, 30777, "/") == "", 5, f"{address} answers")
+            eventually(lambda address=address: load.request(f"http://{address}:30777/") == "", 5, f"{address} answers")
             answers.append(address)
         cluster.kubectl("delete", "pod/side", "service/side", "--grace-period=0", "--force").ok()
-        assert load.request(answers[0], 30777, "/") != ""
-        assert load.request(answers[1], 30777, "/") == ""
+        assert load.request(f"http://{answers[0]}:30777/") != ""
+        assert load.request(f"http://{answers[1]}:30777/") == ""
     show("two clusters with the same NodePort", " and ".join(answers), "both answer, each its own")
     assert len(set(answers)) == 2
 

@@ -17,7 +17,7 @@ class Watch:
 
     def __init__(self, cluster: Cluster, *words: str, template: str) -> None:
         self.lines: list[tuple[float, str]] = []
-        command = [str(BIN / "kubectl"), "get", *words, "-w", "-o", f"jsonpath={template}{{'\\n'}}"]
+        command = [str(BIN / "kubectl"), "get", *words, "-w", "-o", f'go-template={template}{{{{"\\n"}}}}']
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=cluster.env, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
 

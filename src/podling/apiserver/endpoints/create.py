@@ -74,9 +74,9 @@ async def _prepare(backend: Backend, request: Request, served: Served, hub: Json
         raise BadRequest("resourceVersion should not be set on objects to be created")
     for name in _SERVER_METADATA:
         metadata.pop(name, None)
-    served.kind.prepare_create(hub)
     metadata["uid"] = backend.env.uid()
     metadata["creationTimestamp"] = rfc3339(backend.env.now())
+    served.kind.prepare_create(hub)  # a Job selects by its uid
     await backend.admission.admit(Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request))
     if causes := served.entry.validate(hub):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)

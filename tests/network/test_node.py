@@ -27,6 +27,8 @@ def ip(*arguments: str) -> str:
 def test_a_namespace_with_links_of_others_is_left_alone() -> None:
     async def scenario() -> str:
         ip("link", "add", "eth7", "type", "veth", "peer", "name", "eth8")
+        set_up_node(NODE_IP, SERVICES)
+        ip("link", "set", "eth7", "up")
         before = ip("addr")
         with pytest.raises(RuntimeError) as failure:
             set_up_node("172.31.9.9", SERVICES)

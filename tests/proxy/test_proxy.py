@@ -215,6 +215,27 @@ def test_the_mode_is_switched_at_run_time_and_leaves_nothing() -> None:
     run("nftables", scenario)
 
 
+def test_an_open_connection_survives_the_switch_to_nftables() -> None:
+    async def scenario(made: Cluster) -> None:
+        (a, _), (b, _) = await made.world.pod("a"), await made.world.pod("b")
+        web = await made.service()
+        await made.endpoints(a)
+        for source in ("", "b"):
+            reader, writer = await made.world.connect(front(web), source)
+            assert (await reader.readline()).startswith(b"a ")
+            await made.proxy.switch("nftables")
+            await made.endpoints(b)
+            for _ in range(3):
+                writer.write(b"still there?\n")
+                assert await asyncio.wait_for(reader.readline(), 5) == b"a heard still there?\n"
+            assert await made.world.answers(3, front(web), source) == {"b": 3}
+            writer.close()
+            await made.endpoints(a)
+            await made.proxy.switch("userspace")
+
+    run("userspace", scenario)
+
+
 def test_rules_outlive_the_proxy_until_the_next_one_replaces_them() -> None:
     async def scenario(made: Cluster) -> None:
         (a, _), (b, _) = await made.world.pod("a"), await made.world.pod("b")

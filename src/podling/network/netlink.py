@@ -23,7 +23,7 @@ _ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst length, src length, tos, table, protocol, scope, type, flags
 _ATTRIBUTE = struct.Struct("=HH")
 
-NEWLINK, DELLINK, NEWADDR, NEWROUTE, DELROUTE = 16, 17, 20, 24, 25
+NEWLINK, DELLINK, _GETLINK, NEWADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 24, 25
 _ERROR, _DONE = 2, 3
 REQUEST, ACK, DUMP, EXCL, CREATE, REPLACE = 1, 4, 0x300, 0x200, 0x400, 0x100
 _UP = 1
@@ -74,6 +74,16 @@ def link_up_by_name(name: str) -> Message:
 
 def delete_link(index: int = 0, *, name: str = "") -> Message:
     return DELLINK, 0, _LINK.pack(0, 0, index, 0, 0) + (_name(name) if name else b"")
+
+
+def links_up(netlink: Netlink) -> list[str]:
+    """The names of all links that are up."""
+    bodies = netlink.dump((_GETLINK, 0, _LINK.pack(0, 0, 0, 0, 0)))
+    return [_named(body) for body in bodies if _LINK.unpack_from(body)[3] & _UP]
+
+
+def _named(link: bytes) -> str:
+    return dict(attributes(link[_LINK.size :])).get(3, b"").rstrip(b"\0").decode()
 
 
 def new_veth(name: str, peer: str, netns_fd: int, *, index: int = 0, peer_index: int = 2) -> Message:

@@ -8,7 +8,6 @@ the relay reachable; and what no Service claims is refused at once instead of ti
 
 from __future__ import annotations
 
-import socket
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -26,13 +25,14 @@ _SYSCTLS = {"ip_forward": "1", "conf/all/rp_filter": "0", "conf/default/rp_filte
 def set_up_node(internal_ip: str, service_network: str) -> None:
     """Make the calling thread's network namespace a node's; repeating it changes nothing.
 
-    Raises RuntimeError in a namespace that has other links than ours: that would be the host's.
+    Raises RuntimeError in a namespace where other links than ours are up: that would be the host's. (Links that are
+    down prove nothing: some kernels put tunnels into every new namespace.)
     """
-    strangers = [name for _, name in socket.if_nameindex() if not name.startswith(_OURS)]
-    if strangers:
-        raise RuntimeError(f"not a namespace of ours: it has {', '.join(strangers)}")
     address, services = IPv4Address(internal_ip), IPv4Network(service_network)
     with Netlink() as node:
+        strangers = [name for name in netlink.links_up(node) if not name.startswith(_OURS)]
+        if strangers:
+            raise RuntimeError(f"not a namespace of ours: it has {', '.join(strangers)}")
         node.run(
             [
                 netlink.link_up(_LOOPBACK),

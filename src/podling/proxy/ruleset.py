@@ -26,16 +26,23 @@ table ip {table} {{
     meta l4proto tcp reject with tcp reset
     reject with icmp type port-unreachable
   }}
+  chain begun {{
+    tcp flags & (fin | syn | rst | ack) != syn accept
+  }}
   chain unserved {{
+    ct state established,related accept
+    jump begun
     ip daddr . meta l4proto . th dport @refused goto refuse
     ip daddr {services} goto refuse
   }}
   chain nat-prerouting {{
     type nat hook prerouting priority -100; policy accept;
+    jump begun
     ip daddr . meta l4proto . th dport vmap @fronts
   }}
   chain nat-output {{
     type nat hook output priority -100; policy accept;
+    jump begun
     ip daddr . meta l4proto . th dport vmap @fronts
   }}
   chain nat-postrouting {{
@@ -52,8 +59,9 @@ table ip {table} {{
   }}
 }}
 """
-# Refusing stands before routing (a front outside of the Service network has no route to be refused on) and after
-# the translation, which leaves only what no front claimed.
+# A connection that began before these rules (through the userspace proxy) goes on: only a first packet is translated
+# or refused. Refusing stands before routing, for a front outside of the Service network has no route to be refused on,
+# and after the translation, which leaves only what no front claimed.
 
 _MAP = """\
 add map ip {table} e{k} {{ typeof ip daddr . meta l4proto . th dport . numgen random mod 16 : ip daddr . th dport; }}

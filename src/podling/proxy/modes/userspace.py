@@ -51,7 +51,9 @@ class Userspace:
                 await self._open(front, rule)
 
     async def stop(self) -> None:
-        self.release()
+        """Open connections go on to their own end."""
+        for front in list(self._relays):
+            self._close(front)
 
     def release(self) -> None:
         for front, relay in list(self._relays.items()):

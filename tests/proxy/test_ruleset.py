@@ -1,0 +1,78 @@
+"""The nftables text: any way of changes leads to the rules that loading writes at once."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from typing import Any
+
+import pytest
+
+from podling.proxy.libnftables import Library
+from podling.proxy.ruleset import Ruleset
+from podling.proxy.services import Change, Front, Rule
+from tests.network.nodes import SERVICES, on_a_node
+
+FRONTS = [Front(f"10.96.0.{n}", port, protocol) for n in range(1, 4) for port, protocol in ((80, "TCP"), (53, "UDP"))]
+ENDPOINTS = [(f"10.244.0.{n}", 8080) for n in range(2, 7)]
+
+
+def test_the_commands_of_a_change() -> None:
+    ruleset, front = Ruleset(SERVICES), Front("10.96.0.9", 80, "TCP")
+    ruleset.load({front: Rule((("10.244.0.2", 8080),))})
+    assert ruleset.change(Change({front: Rule((("10.244.0.3", 8080),))})) == (
+        "delete element ip podling fronts { 10.96.0.9 . tcp . 80 }\n"
+        "delete element ip podling e1 { 10.96.0.9 . tcp . 80 . 0 }\n"
+        "delete element ip podling selves { 10.244.0.2 . 10.244.0.2 }\n"
+        "add element ip podling e1 { 10.96.0.9 . tcp . 80 . 0 : 10.244.0.3 . 8080 }\n"
+        "add element ip podling selves { 10.244.0.3 . 10.244.0.3 }\n"
+        "add element ip podling fronts { 10.96.0.9 . tcp . 80 : goto n1 }\n"
+    )
+
+
+def test_a_change_of_the_affinitys_length_writes_nothing() -> None:
+    ruleset, front = Ruleset(SERVICES), Front("10.96.0.9", 80, "TCP")
+    ruleset.load({front: Rule((("10.244.0.2", 8080),), affinity=10)})
+    assert ruleset.change(Change({front: Rule((("10.244.0.2", 8080),), affinity=20)})) == ""
+
+
+def test_removing_what_is_not_there_writes_nothing() -> None:
+    ruleset = Ruleset(SERVICES)
+    ruleset.load({})
+    assert ruleset.change(Change({}, (FRONTS[0],))) == ""
+
+
+@pytest.mark.real
+def test_any_way_of_changes_leads_to_what_loading_writes() -> None:
+    async def scenario() -> None:
+        chance, nft, walked = random.Random(7), Library(), Ruleset(SERVICES)
+        nft.run(walked.load({}))
+        rules: dict[Front, Rule] = {}
+        for step in range(60):
+            set_ = {front: some_rule(chance) for front in chance.sample(FRONTS, chance.randint(0, 3))}
+            removed = tuple(front for front in chance.sample(FRONTS, chance.randint(0, 2)) if front not in set_)
+            nft.run(walked.change(Change(set_, removed)) or "add table ip podling\n")
+            rules = {front: rule for front, rule in (rules | set_).items() if front not in removed}
+            if step % 6 == 5:
+                found = elements()
+                nft.run(walked.load(rules))
+                assert found == elements()
+
+    on_a_node(scenario)
+
+
+def some_rule(chance: random.Random) -> Rule:
+    endpoints = tuple(sorted(chance.sample(ENDPOINTS, chance.randint(0, 3))))
+    return Rule(endpoints, chance.choice([0, 10]))
+
+
+def elements() -> dict[str, list[str]]:
+    """The content of every map and set that has any, as the kernel holds it."""
+    shown = subprocess.run(["nft", "-j", "list", "ruleset"], capture_output=True, check=True).stdout
+    held: list[dict[str, Any]] = [
+        entry["map"] if "map" in entry else entry["set"]
+        for entry in json.loads(shown)["nftables"]
+        if "map" in entry or "set" in entry
+    ]
+    return {one["name"]: sorted(map(json.dumps, one["elem"])) for one in held if one.get("elem")}

@@ -114,15 +114,6 @@ class Kubelet:
     def workers(self) -> Iterable[PodWorker]:
         return tuple(self._workers.values())
 
-    async def stop_pods(self, grace: float = 2.0) -> None:
-        """End everything that runs here, keeping all objects of the API: the cluster is being stopped."""
-        _, containers = await self.runtime.list()
-        async with Supervisor() as ending:
-            for container in containers:
-                if container.state == "running":
-                    ending.start(f"end {container.name}", self.runtime.stop_container(container.id, grace))
-            await ending.wait()
-
     # Pods.
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from podling.api.errors import ApiError, Conflict, NotFound
+from podling.api.errors import ApiError, NotFound
 from podling.client.resources import PODS
 from podling.client.rest import Rest
 from podling.env import Env
@@ -65,10 +65,10 @@ class StatusWriter:
                     body = {"metadata": {"uid": self._uid}, "status": patch}
                     await self._rest.patch_status(PODS, self._namespace, self._name, body, kind="strategic-merge")
                     self._written, delay = wanted, FIRST_RETRY
-                except (NotFound, Conflict):
-                    # Another Pod of this name, or none: the informer will say so.
+                except NotFound:
                     self.gone = True
                 except ApiError as error:
+                    # A Conflict is another Pod of this name, of which the informer will tell, or a lost race.
                     log.info("status of pod %s/%s: %s", self._namespace, self._name, error)
                     await self._env.sleep(delay)
                     delay = min(2 * delay, LONGEST_RETRY)

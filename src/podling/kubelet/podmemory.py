@@ -1,0 +1,109 @@
+"""What one worker remembers of its Pod: written by its loop and its actions, read by the deciding functions as `Facts`.
+
+All of it may be lost with the process: what must not be is in the runtime's labels and in the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from podling.api.kinds.core.pod import Pod
+from podling.kubelet import termination
+from podling.kubelet.containerstart import field_path, termination_file
+from podling.kubelet.podprobes import PodProbes
+from podling.kubelet.podstate import Facts, Failure, PodState, Waiting, attempt_of, declared
+from podling.kubelet.podvolumes import PodVolumes
+from podling.kubelet.surroundings import Surroundings, pod_reference
+from podling.supervise import Supervisor
+
+
+class PodMemory:
+    def __init__(self, pod: Pod, state: PodState, around: Surroundings, tasks: Supervisor) -> None:
+        self.pod, self.state, self.around = pod, state, around
+        self.uid = pod.metadata.uid
+        self.where = pod_reference(pod.metadata.namespace, pod.metadata.name, self.uid)
+        self.sandbox_id = state.sandbox.id if state.sandbox is not None else ""
+        self.waiting: dict[str, Waiting] = {}
+        self.volumes_ready = self.volumes_stale = False
+        self.removed = self.stopped = False
+        self.failure: Failure | None = None
+        self.wake = asyncio.Event()
+        """Set by everything that may change a decision."""
+        self.volumes = PodVolumes(around, self.uid, self.reference_changed)
+        self.probes = PodProbes(around, pod, tasks, self.wake.set)
+        self._stale: dict[str, None] = {}
+        self._curious: list[asyncio.Event] = []
+
+    def facts(self, busy: frozenset[str]) -> Facts:
+        return Facts(
+            volumes_ready=self.volumes_ready,
+            removed=self.removed,
+            stopped=self.stopped,
+            failure=self.failure,
+            busy=busy,
+            waiting=self.waiting,
+            probes=self.probes.probed,
+        )
+
+    def wait(self, key: str, reason: str, message: str, delay: float) -> None:
+        """Nothing more for a container (or the Pod, under "") for `delay` seconds."""
+        now = self.around.env.now()
+        self.waiting[key] = Waiting(reason, message, now, now + delay, delay)
+
+    def reference_changed(self) -> None:
+        """A ConfigMap or Secret changed: show it, and try again at once what it may have prevented."""
+        self.volumes_stale = True
+        for name, waiting in tuple(self.waiting.items()):
+            if not name or waiting.reason == "CreateContainerConfigError":
+                self.waiting[name] = msgspec.structs.replace(waiting, until=0.0)
+        self.wake.set()
+
+    def tell(self, type: str, reason: str, message: str, container: str = "") -> None:
+        """An Event about the Pod, or about one of its containers."""
+        path = field_path(self.pod, container) if container else ""
+        where = msgspec.structs.replace(self.where, field_path=path) if path else self.where
+        self.around.recorder.event(where, type, reason, message)
+
+    def changed(self, container: str) -> None:
+        """What is known of this container is no longer true."""
+        self._stale[container] = None
+        self.wake.set()
+
+    async def refresh(self) -> None:
+        """Read again what has changed. Raises RuntimeFailure."""
+        while self._stale:
+            id = next(iter(self._stale))
+            del self._stale[id]
+            try:
+                await self._read(id)
+            except BaseException:
+                self._stale[id] = None
+                raise
+        self.let_look()
+
+    async def _read(self, id: str) -> None:
+        found = await self.around.runtime.container(id)
+        if found is None:
+            self.state = self.state.without(id)
+            return
+        attempt = attempt_of(found)
+        container = declared(self.pod, attempt.name)
+        if attempt.state == "exited" and container is not None and not attempt.message:
+            file = termination_file(self.around.config.pod_folder(self.uid), attempt.name, attempt.number)
+            said = termination.message(container, file, found.log_path, attempt.exit_code)
+            attempt = msgspec.structs.replace(attempt, message=said)
+        self.state = self.state.with_attempt(attempt)
+
+    async def moved(self) -> None:
+        """Until something was read again."""
+        event = asyncio.Event()
+        self._curious.append(event)
+        await event.wait()
+
+    def let_look(self) -> None:
+        """End every `moved`."""
+        for event in self._curious:
+            event.set()
+        self._curious.clear()

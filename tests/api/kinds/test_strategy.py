@@ -123,3 +123,29 @@ def test_the_selectable_fields_are_those_declared(kind: str) -> None:
     declaration = objects.resource(objects.base(kind)["apiVersion"], kind).declaration
     assert set(declaration.fields(stored(kind))) == set(declaration.field_names)
     assert set(declaration.fields({"metadata": {"name": "x"}})) == set(declaration.field_names)
+
+
+def test_the_subresource_for_ephemeral_containers_changes_nothing_else() -> None:
+    old = stored("Pod")
+    new = copy.deepcopy(old)
+    new["spec"] |= {"ephemeralContainers": [{"name": "debug", "image": "busybox"}], "hostname": "other"}
+    objects.resource("v1", "Pod").declaration.prepare_update(new, old, "ephemeralcontainers")
+    assert "hostname" not in new["spec"]
+    assert new["spec"]["ephemeralContainers"][0]["name"] == "debug"
+    assert new["metadata"]["generation"] == 2
+
+
+def test_a_resize_changes_resources_and_keeps_the_quality_of_service() -> None:
+    entry = objects.resource("v1", "Pod")
+    old = stored("Pod", **{"spec.containers.0.resources": {"requests": {"cpu": "1"}}})
+    bigger = copy.deepcopy(old)
+    bigger["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "2"}}
+    assert entry.validate_update(bigger, old, "resize") == []
+    renamed = copy.deepcopy(old)
+    renamed["spec"]["containers"][0]["name"] = "other"
+    (cause,) = entry.validate_update(renamed, old, "resize")
+    assert cause.message.startswith("Forbidden: only cpu and memory resources are mutable")
+    effortless = copy.deepcopy(old)
+    effortless["spec"]["containers"][0]["resources"] = {}
+    (cause,) = entry.validate_update(effortless, old, "resize")
+    assert cause.message.endswith("Pod QOS Class may not change as a result of resizing")

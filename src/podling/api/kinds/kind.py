@@ -125,6 +125,8 @@ class Strategy:
     """PUT of an absent object creates it."""
     unconditional_update: bool = True
     """PUT without resourceVersion is allowed."""
+    subresource_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The fields of spec that an update through a subresource (ephemeralcontainers, resize) can change."""
     returns_deleted: bool = False
     """DELETE answers with the object instead of a Status."""
     on_create: Callable[[Json], None] = _nothing
@@ -201,9 +203,13 @@ class Kind:
             metadata["generation"] = 1
         strategy.on_create(obj)
 
-    def prepare_update(self, new: Json, old: Json) -> None:
+    def prepare_update(self, new: Json, old: Json, subresource: str = "") -> None:
         """Keeps the old status and counts the generation when anything but metadata and status changed."""
         strategy = self.strategy
+        if subresource in strategy.subresource_fields:
+            given = new.get("spec") or {}
+            kept = {name: given[name] for name in strategy.subresource_fields[subresource] if name in given}
+            new["spec"] = {**old["spec"], **kept}
         if strategy.status:
             _restore(new, old, "status")
         _restore(new["metadata"], old["metadata"], "generation")

@@ -104,7 +104,7 @@ def _prepare(served: Served, new: Json, old: Json, subresource: str) -> None:
     if subresource == "status":
         served.kind.prepare_status(new, old)
     else:
-        served.kind.prepare_update(new, old)
+        served.kind.prepare_update(new, old, subresource)
 
 
 async def _store(backend: Backend, wanted: Change, key: str, current: Object, new: Json) -> Object:

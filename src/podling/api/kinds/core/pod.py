@@ -6,7 +6,7 @@ status belongs to the kubelet; what may be changed after creation is very little
 
 from __future__ import annotations
 
-from podling.api.kinds.core import poddefaults, podrules, podtable
+from podling.api.kinds.core import podchanges, poddefaults, podrules, podtable
 from podling.api.kinds.core.podqos import qos_class
 from podling.api.kinds.core.podspec import PodSpec
 from podling.api.kinds.core.podstatus import PodStatus
@@ -73,10 +73,22 @@ KIND = Kind(
     Pod,
     defaults=poddefaults.pod,
     validate=podrules.pod,
-    validate_update=podrules.pod_update,
-    validate_status=podrules.status_update,
-    subresource_validation={"ephemeralcontainers": podrules.ephemeral_update},
-    strategy=Strategy(status=True, generation=True, returns_deleted=True, on_create=on_create),
+    validate_update=podchanges.pod_update,
+    validate_status=podchanges.status_update,
+    subresource_validation={
+        "ephemeralcontainers": podchanges.ephemeral_update,
+        "resize": podchanges.resize_update,
+    },
+    strategy=Strategy(
+        status=True,
+        generation=True,
+        returns_deleted=True,
+        subresource_fields={
+            "ephemeralcontainers": ("ephemeralContainers",),
+            "resize": ("containers", "initContainers", "resources"),
+        },
+        on_create=on_create,
+    ),
     columns=podtable.COLUMNS,
     fields=fields,
     field_names=frozenset(FIELDS),

@@ -7,6 +7,7 @@ that anybody made, with its time and its outcome: the same seed gives the same l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,6 +39,7 @@ class Simulation:
         self.log: list[str] = []
         self._faults, self._course, self._node_count = faults or Faults(), course, nodes
         self._faulty: list[FaultyTransport] = []
+        self._nodes: dict[str, asyncio.Task[None]] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Simulation]:
@@ -60,6 +62,10 @@ class Simulation:
         for transport in self._faulty:
             transport.faults = Faults()
 
+    def silence(self, node: str) -> None:
+        """The node's kubelet is gone from now on; what it ran still runs, and nobody tells."""
+        self._nodes[node].cancel()
+
     def _start(self, tasks: Supervisor, catalog: Catalog) -> None:
         env = self.env
         settings = Settings(root_ca="simulated", started=env.now())
@@ -72,7 +78,7 @@ class Simulation:
             name = f"node-{number}"
             runtime = FakeRuntime(env, pods=f"10.244.{number}.0/24", default=self._course)
             transport = self._transport(f"system:node:{name}", self._faults, groups=("system:nodes",))
-            tasks.start(name, HollowNode(name, transport, runtime, env).run())
+            self._nodes[name] = tasks.start(name, HollowNode(name, transport, runtime, env).run())
 
     def _transport(self, user: str, faults: Faults, groups: tuple[str, ...] = ()) -> Transport:
         recording = RecordingTransport(self.server.transport(user, groups), self.env, user, self.log.append)

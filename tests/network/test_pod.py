@@ -71,20 +71,21 @@ def test_a_pod_has_a_working_loopback_and_no_way_out_of_the_machine() -> None:
     assert on_a_node(scenario) == "127.0.0.1"
 
 
-def test_removing_a_pod_takes_its_link_away_and_frees_its_address() -> None:
-    async def scenario() -> None:
+def test_a_removed_pod_is_out_of_reach_and_its_address_goes_to_another() -> None:
+    async def scenario() -> str:
         network = PodNetwork("10.244.0.0/30", NODE_IP, SystemEnv())
-        pod = new_netns()
-        ip = await network.add("a", pod)
-        name = link_name(IPv4Address(ip))
-        assert name in {name for _, name in socket.if_nameindex()}
+        old, new = new_netns(), new_netns()
+        ip = await network.add("a", old)
+        listening(old, ip)
         await network.remove("a")
-        assert name not in {name for _, name in socket.if_nameindex()}
-        assert inside(pod, socket.if_nameindex) == [(1, "lo")]
+        with pytest.raises(OSError, match="unreachable"):
+            socket.create_connection((ip, 8080), 5)
         await network.remove("a")
-        assert await network.add("b", pod) == ip
+        assert await network.add("b", new) == ip
+        assert inside(old, socket.if_nameindex) == [(1, "lo")]
+        return await seen_by_server(listening(new, ip), socket.socket(), ip)
 
-    on_a_node(scenario)
+    assert on_a_node(scenario) == NODE_IP
 
 
 def test_a_cable_left_halfway_by_a_dead_process_is_made_anew() -> None:

@@ -106,9 +106,11 @@ def link_address(index: int, address: IPv4Address) -> Message:
     return new_address(index, address, scope=_SCOPE_LINK)
 
 
-def route_to_link(network: IPv4Network, index: int, source: IPv4Address | None = None) -> Message:
+def route_to_link(
+    network: IPv4Network, index: int, source: IPv4Address | None = None, *, delete: bool = False
+) -> Message:
     """`network` is directly behind link `index`; `source` is what this node calls itself towards it."""
-    return _route(NEWROUTE, network, index, scope=_SCOPE_LINK, source=source)
+    return _route(DELROUTE if delete else NEWROUTE, network, index, scope=_SCOPE_LINK, source=source)
 
 
 def default_route(gateway: IPv4Address, index: int) -> Message:

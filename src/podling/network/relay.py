@@ -10,7 +10,6 @@ answered, is replaced by another one and hears it again. What is not safe to say
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 from collections.abc import Collection
@@ -99,9 +98,12 @@ class Front(asyncio.Protocol):
                 self.give_up() if refused else self.transport.close()
                 return
             self._tried.append(target)
-            with contextlib.suppress(OSError):
+            try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await _dial(target, _Back(self))
+            except OSError:
+                continue
+            return
 
     def adopt(self, back: _Back) -> None:
         """A target took the connection: it hears first what the client said so far."""

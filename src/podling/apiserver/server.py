@@ -68,7 +68,7 @@ class ApiServer:
         self._storage, self._dialer = storage, dialer
         self._schemas = schemas or load()
         self._catalog = catalog or Catalog.load(
-            cast(Profile, config.profile), acted_on=_acted_on(config), schemas=self._schemas
+            cast(Profile, config.profile), acted_on=_acted_on(config, self._schemas), schemas=self._schemas
         )
         self._streams = streams or {}
         self._tasks = Supervisor()
@@ -199,6 +199,9 @@ def _identify(transport: asyncio.Transport) -> User | None:
     return certificate_user(secured.getpeercert()) if secured is not None else None
 
 
-def _acted_on(config: Config) -> list[tuple[str, str]]:
-    acting = config.acting or frozenset()
-    return [(group, kind) for group, _, kind in (each.rpartition("/") for each in sorted(acting))]
+def _acted_on(config: Config, schemas: Schemas) -> list[tuple[str, str]]:
+    """(group, kind) of the kinds whose creation brings no warning."""
+    if config.acting is not None:
+        return [(group, kind) for group, _, kind in (each.rpartition("/") for each in sorted(config.acting))]
+    rows = schemas.resources.items()
+    return [(version.rpartition("/")[0], row.kind) for version, resources in rows for row in resources.values()]

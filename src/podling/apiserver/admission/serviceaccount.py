@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podling.api.errors import forbidden
-from podling.api.objects import key_of
+from podling.api.objects import Object, key_of, prefix_of
 from podling.env import Env
+from podling.storage.interest import Interest
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ Json = dict[str, Any]
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607
+PATIENCE = 3.0
+ACCOUNTS = prefix_of("", "serviceaccounts")
 MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -36,7 +39,7 @@ class ServiceAccount:
             return
         name = spec.setdefault("serviceAccountName", "default") or "default"
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-        found = self._cache.get(key_of("", "serviceaccounts", attempt.namespace, name))
+        found = await self._account(attempt.namespace, name)
         if found is None:
             why = f'error looking up service account {attempt.namespace}/{name}: serviceaccount "{name}" not found'
             raise forbidden("pods", pod["metadata"].get("name", ""), why)
@@ -45,6 +48,17 @@ class ServiceAccount:
             spec["imagePullSecrets"] = account["imagePullSecrets"]
         if _mounts(spec, account):
             self._mount(spec)
+
+    async def _account(self, namespace: str, name: str) -> Object | None:
+        """The account; the default one of a new namespace is waited for a moment, its controller is on the way."""
+        key = key_of("", "serviceaccounts", namespace, name)
+        found = self._cache.get(key)
+        if found is not None or name != "default":
+            return found
+        interest = Interest(namespace=namespace, name=name)
+        async with self._cache.watch(ACCOUNTS, since=self._cache.revision, interest=interest) as events:
+            await events.next(PATIENCE)
+        return self._cache.get(key)
 
     def _mount(self, spec: Json) -> None:
         containers = [*spec.get("initContainers", ()), *spec.get("containers", ())]

@@ -71,12 +71,10 @@ def place(obj: Json, served: Served, namespace: str, name: str) -> None:
         metadata["name"] = name
 
 
-def warn(served: Served, request: Request, *, creating: bool = False) -> None:
-    """What is to be said about this version, and on a create about a kind nothing acts on."""
+def warn(served: Served, request: Request) -> None:
+    """What is to be said about this version."""
     if served.entry.deprecated:
         request.warn(served.entry.deprecated)
-    if creating and served.entry.unattended:
-        request.warn(f"podling: no controller acts on {served.entry.kind} objects yet")
 
 
 def _json(backend: Backend, request: Request) -> bytes:

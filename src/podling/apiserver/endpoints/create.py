@@ -43,8 +43,10 @@ async def create(backend: Backend, request: Request) -> Response:
     dry = dry_run(request)
     body = read_object(backend, request, served)
     place(body, served, target.namespace, target.name)
-    warn(served, request, creating=True)
+    warn(served, request)
     obj = await create_object(backend, request, served, served.entry.to_hub(body), dry=dry)
+    if served.entry.unattended:
+        request.warn(f"podling: no controller acts on {served.entry.kind} objects yet")
     return written(backend, request, served, obj, 201)
 
 

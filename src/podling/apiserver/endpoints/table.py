@@ -52,6 +52,9 @@ SUBRESOURCES: Mapping[tuple[str, str], Mapping[str, Endpoint]] = {
     ("namespaces", "finalize"): {"update": finalize},
     ("certificatesigningrequests", "approval"): WHOLE,
 }
+# Whether a verb's path has a name, where a client might get that wrong.
+_NAMED: Mapping[str, bool] = {"create": False, "update": True, "patch": True}
+
 # Resources of which nothing is kept: they are created, answered and forgotten.
 CREATED_ONLY: Mapping[str, Endpoint] = {**REVIEWS, "bindings": bind}
 
@@ -95,7 +98,8 @@ class Dispatch:
                 if target.verb != "create":
                     raise not_supported()
                 return CREATED_ONLY[plural]
-            if target.verb not in entry.verbs or not target.verb:
+            misplaced = _NAMED.get(target.verb) is (not target.name)
+            if misplaced or target.verb not in entry.verbs:
                 raise not_supported()
             return VERBS[target.verb]
         if (stream := self._streams.get((plural, subresource))) is not None:

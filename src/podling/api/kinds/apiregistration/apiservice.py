@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column
 from podling.api.kinds.kind import Json, Kind, Strategy
 
@@ -20,10 +23,28 @@ def available(obj: Json, now: float) -> str:
     return "Unknown"
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec, name = obj.get("spec") or {}, obj["metadata"].get("name", "")
+    group, version = spec.get("group", ""), spec.get("version", "")
+    wanted = f"{version}.{group}"
+    found: list[Cause] = []
+    if name != wanted:
+        text = f'must be `spec.version+"."+spec.group`: "{wanted}"'
+        found.append(causes.invalid("metadata.name", name, text))
+    found += rules.named("spec.version", version, names.dns_1035_label)
+    for field in ("groupPriorityMinimum", "versionPriority"):
+        if not 0 < spec.get(field, 0) <= 20000:
+            limit = 20000 if field == "groupPriorityMinimum" else 1000
+            text = f"must be positive and less than {limit}"
+            found.append(causes.invalid(f"spec.{field}", spec.get(field, 0), text))
+    return found
+
+
 KIND = Kind(
     "apiregistration.k8s.io",
     "v1",
     "APIService",
+    validate=validate,
     strategy=Strategy(status=True),
     columns=(
         NAME,

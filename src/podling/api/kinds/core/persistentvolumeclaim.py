@@ -5,7 +5,11 @@ A wish for storage, bound to a volume that fulfils it.
 
 from __future__ import annotations
 
+from podling.api import names, quantity
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, access_modes, at, column, value
+from podling.api.kinds.core import resourcerules
 from podling.api.kinds.core.volume import PersistentVolumeClaimSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -68,12 +72,67 @@ def storage_class(obj: Json, now: float) -> str:
     return str(annotations.get("volume.beta.kubernetes.io/storage-class") or at(obj, "spec.storageClassName") or "")
 
 
+ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
+def validate(obj: Json) -> list[Cause]:
+    return validate_spec("spec", obj.get("spec") or {})
+
+
+def validate_spec(path: str, spec: Json) -> list[Cause]:
+    """The spec of a claim, or of a claim template; `path` is its own."""
+    given = spec.get("accessModes") or []
+    found = [] if given else [causes.required(f"{path}.accessModes", "at least 1 access mode is required")]
+    for mode in given:
+        found += rules.one_of(f"{path}.accessModes", mode, ACCESS_MODES)
+    if "ReadWriteOncePod" in given and len(given) > 1:
+        text = "may not use ReadWriteOncePod with other access modes"
+        found.append(causes.forbidden(f"{path}.accessModes", text))
+    found += rules.label_selector(f"{path}.selector", spec.get("selector"))
+    asked = at(spec, "resources.requests.storage")
+    if asked is None:
+        found.append(causes.required(f"{path}.resources[storage]"))
+    else:
+        wrong = resourcerules.amount(f"{path}.resources[storage]", asked)
+        if not wrong and not quantity.of(asked):
+            wrong = [causes.invalid(f"{path}.resources[storage]", str(asked), "must be greater than zero")]
+        found += wrong
+    if name := spec.get("storageClassName"):
+        found += rules.all_invalid(f"{path}.storageClassName", name, names.dns_subdomain(name))
+    mode = spec.get("volumeMode")
+    return found + (rules.one_of(f"{path}.volumeMode", mode, ("Block", "Filesystem")) if mode else [])
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    """A claim may be bound once, and a bound one may ask for more."""
+    now, before = dict(new.get("spec") or {}), dict(old.get("spec") or {})
+    if not before.get("volumeName"):
+        now.pop("volumeName", None)
+        before.pop("volumeName", None)
+    if at(old, "status.phase") == "Bound":
+        for spec in (now, before):
+            spec["resources"] = {**(spec.get("resources") or {}), "requests": None}
+            spec.pop("volumeAttributesClassName", None)
+    if now != before:
+        text = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
+        return [causes.forbidden("spec", text)]
+    asked, held = at(new, "spec.resources.requests.storage"), at(old, "status.capacity.storage")
+    if asked is not None and held is not None and quantity.of(asked) < quantity.of(held):
+        text = "field can not be less than status.capacity"
+        return [causes.forbidden("spec.resources.requests.storage", text)]
+    return []
+
+
 KIND = Kind(
     "",
     "v1",
     "PersistentVolumeClaim",
     PersistentVolumeClaim,
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(status=True, returns_deleted=True, on_create=on_create),
     columns=(
         NAME,

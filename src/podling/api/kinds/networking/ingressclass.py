@@ -5,6 +5,8 @@ Names who carries out Ingresses.
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
 
@@ -17,10 +19,26 @@ def parameters(obj: Json, now: float) -> str:
     return f"{found.get('kind', '')}{group}/{found.get('name', '')}"
 
 
+def validate(obj: Json) -> list[Cause]:
+    controller = at(obj, "spec.controller") or ""
+    if not controller:
+        return [causes.required("spec.controller")]
+    if "/" not in controller:
+        text = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        return [causes.invalid("spec.controller", controller, text)]
+    return []
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return causes.immutable("spec.controller", at(new, "spec.controller"), at(old, "spec.controller"))
+
+
 KIND = Kind(
     "networking.k8s.io",
     "v1",
     "IngressClass",
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(generation=True),
     columns=(
         NAME,

@@ -5,7 +5,11 @@ Which Pods may talk to which.
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column, selector_text
+from podling.api.kinds.core.containerrules import PROTOCOLS
 from podling.api.kinds.kind import Json, Kind, Strategy
 
 
@@ -18,11 +22,63 @@ def defaults(obj: Json) -> None:
         spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
 
 
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = rules.label_selector("spec.podSelector", spec.get("podSelector"))
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(spec.get(direction) or ()):
+            here = f"spec.{direction}[{index}]"
+            for number, port in enumerate(rule.get("ports") or ()):
+                found += _port(f"{here}.ports[{number}]", port)
+            for number, peer in enumerate(rule.get(peers) or ()):
+                found += _peer(f"{here}.{peers}[{number}]", peer)
+    types = spec.get("policyTypes") or []
+    if len(types) > 2:
+        return [*found, causes.invalid("spec.policyTypes", types, "may not specify more than two policyTypes")]
+    for index, kind in enumerate(types):
+        found += rules.one_of(f"spec.policyTypes[{index}]", kind, ("Ingress", "Egress"))
+    return found
+
+
+def _port(path: str, port: Json) -> list[Cause]:
+    number, last = port.get("port"), port.get("endPort")
+    found = rules.one_of(f"{path}.protocol", port.get("protocol"), PROTOCOLS)
+    if number is not None:
+        found += rules.port(f"{path}.port", number)
+    if last is None:
+        return found
+    if number is None:
+        found.append(causes.required(f"{path}.port", "must be specified when `endPort` is specified"))
+    elif isinstance(number, str):
+        text = "may not be specified when `port` is non-numeric"
+        found.append(causes.invalid(f"{path}.endPort", last, text))
+    elif last < number:
+        found.append(causes.invalid(f"{path}.endPort", number, "must be greater than or equal to `port`"))
+    return found
+
+
+def _peer(path: str, peer: Json) -> list[Cause]:
+    found: list[Cause] = []
+    for name in ("podSelector", "namespaceSelector"):
+        found += rules.label_selector(f"{path}.{name}", peer.get(name))
+    block = peer.get("ipBlock")
+    if block is not None:
+        found += rules.named(f"{path}.ipBlock.cidr", block.get("cidr", ""), names.cidr)
+        for index, text in enumerate(block.get("except") or ()):
+            found += rules.all_invalid(f"{path}.ipBlock.except[{index}]", text, names.cidr(text))
+        if peer.get("podSelector") is not None or peer.get("namespaceSelector") is not None:
+            found.append(causes.forbidden(path, "may not specify both ipBlock and another peer"))
+    elif peer.get("podSelector") is None and peer.get("namespaceSelector") is None:
+        found.append(causes.required(path, "must specify a peer"))
+    return found
+
+
 KIND = Kind(
     "networking.k8s.io",
     "v1",
     "NetworkPolicy",
     defaults=defaults,
+    validate=validate,
     strategy=Strategy(generation=True),
     columns=(
         NAME,

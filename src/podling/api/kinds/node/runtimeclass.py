@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, value
-from podling.api.kinds.kind import Kind, Strategy
+from podling.api.kinds.kind import Json, Kind, Strategy
+
+
+def validate(obj: Json) -> list[Cause]:
+    return rules.named("handler", obj.get("handler", ""), names.dns_label)
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return causes.immutable("handler", new.get("handler"), old.get("handler"))
+
 
 KIND = Kind(
     "node.k8s.io",
     "v1",
     "RuntimeClass",
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(unconditional_update=False),
     columns=(NAME, column("Handler", value("handler"), description="The runtime's own name for it."), AGE),
 )

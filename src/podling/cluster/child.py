@@ -7,6 +7,7 @@ import asyncio
 import errno
 import gc
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -54,6 +55,7 @@ def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, S
     paths, reporter = parse(program)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL)
+    _raise_descriptor_limit()
     if not reporter.wait_for_go():
         return 1
     try:
@@ -69,6 +71,12 @@ def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, S
         reporter.error(explain(error), bug=not isinstance(error, OSError | SpecError | NoRuntime))
         return 1
     return 0
+
+
+def _raise_descriptor_limit() -> None:
+    """A relayed connection takes two descriptors, a watch one; the usual soft limit of 1,024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def explain(error: BaseException) -> str:

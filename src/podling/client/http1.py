@@ -20,6 +20,8 @@ import msgspec
 from podling.api.errors import ServiceUnavailable
 
 CHUNK = 256 * 1024
+AT_ONCE = 8
+"""Whole exchanges under way on one pool; watches do not count."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -144,6 +146,7 @@ class Pool:
         self._address, self._tls, self._server_name = address, tls, server_name
         self._idle: list[Connection] = []
         self._keep, self._connect_timeout = keep, connect_timeout
+        self._fetching = asyncio.Semaphore(AT_ONCE)
 
     async def exchange(self, request: bytes) -> tuple[Connection, ResponseHead]:
         """Send and wait for the head; the caller reads the body and gives the connection back."""
@@ -165,16 +168,17 @@ class Pool:
             connection.close()
 
     async def fetch(self, request: bytes) -> tuple[ResponseHead, bytes]:
-        """One whole exchange."""
-        connection, head = await self.exchange(request)
-        try:
-            async with aclosing(connection.body()) as pieces:
-                body = b"".join([piece async for piece in pieces])
-        except BaseException:
-            connection.close()
-            raise
-        self.give_back(connection)
-        return head, body
+        """One whole exchange. More than AT_ONCE wait for each other: a handshake costs more than a short wait."""
+        async with self._fetching:
+            connection, head = await self.exchange(request)
+            try:
+                async with aclosing(connection.body()) as pieces:
+                    body = b"".join([piece async for piece in pieces])
+            except BaseException:
+                connection.close()
+                raise
+            self.give_back(connection)
+            return head, body
 
     def close(self) -> None:
         while self._idle:

@@ -125,12 +125,13 @@ class Kubelet:
         if worker is not None:
             worker.update(new)
         else:
-            self._tasks.start(f"pod {new.head.namespace}/{new.head.name}", self._work(new))
+            # At once, not when the task begins: the next event of the same batch may be about the same Pod.
+            held = self._held.pop(new.head.uid, Held(None, ()))
+            state = state_of(held.sandbox, map(attempt_of, held.containers), new.view)
+            worker = self._workers[new.head.uid] = PodWorker(new, state, self._around)
+            self._tasks.start(f"pod {new.head.namespace}/{new.head.name}", self._work(new, worker, held))
 
-    async def _work(self, found: Object) -> None:
-        held = self._held.pop(found.head.uid, Held(None, ()))
-        state = state_of(held.sandbox, map(attempt_of, held.containers), found.view)
-        worker = self._workers[found.head.uid] = PodWorker(found, state, self._around)
+    async def _work(self, found: Object, worker: PodWorker, held: Held) -> None:
         for container in held.containers:
             if container.state == "exited":
                 worker.changed(container.id)

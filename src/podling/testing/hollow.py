@@ -40,10 +40,10 @@ class HollowNode:
         runtime: Runtime,
         env: Env,
         *,
-        capacity: dict[str, str] | None = None,
+        capacity: dict[str, str],
     ) -> None:
         self._name, self._runtime, self._env = name, runtime, env
-        self._capacity = capacity or {"cpu": "8", "memory": "16Gi", "pods": "110"}
+        self._capacity = capacity
         self._rest = Rest(transport)
         self._pods = Informer(transport, PODS, env, field_selector=f"spec.nodeName={name}")
         self._queue: WorkQueue[str] = WorkQueue()

@@ -7,6 +7,7 @@ and must never change it.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from podling.api.errors import NotFound
@@ -79,9 +80,9 @@ async def gone(rest: Rest, resource: Resource, name: str) -> bool:
     return False
 
 
-async def two_replica_sets(seed: int, faults: Faults = ROUGH) -> list[str]:
+async def two_replica_sets(seed: int, faults: Faults = ROUGH, folder: Path | None = None) -> list[str]:
     """Two ReplicaSets made, scaled up and down, one deleted in the background, one in the foreground."""
-    async with Simulation(seed, nodes=2, faults=faults).running() as simulation:
+    async with Simulation(seed, nodes=2, faults=faults, folder=folder).running() as simulation:
         rest, env = simulation.rest, simulation.env
         for name, replicas in (("one", 3), ("two", 5)):
             await rest.create(REPLICASETS, "default", replica_set(name, replicas))
@@ -102,7 +103,9 @@ async def two_replica_sets(seed: int, faults: Faults = ROUGH) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seed", type=int)
-    for line in virtualtime.run(two_replica_sets(parser.parse_args().seed)):
+    parser.add_argument("--folder", type=Path, help="run real kubelets on the simulated runtime, with their files here")
+    chosen = parser.parse_args()
+    for line in virtualtime.run(two_replica_sets(chosen.seed, folder=chosen.folder)):
         print(line)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from podling.api.catalog import Catalog
 from podling.apiserver.config import Config
@@ -19,7 +20,10 @@ from podling.client.transport import Transport
 from podling.controllermanager.manager import ControllerManager
 from podling.controllermanager.served import served_by
 from podling.env import Env, SimulatedEnv
+from podling.kubelet.config import KubeletConfig
+from podling.kubelet.kubelet import Kubelet
 from podling.network.unixdialer import RefusingDialer
+from podling.pki.ca import new_signing_key
 from podling.reconcile.view import Settings
 from podling.runtime.fake import Course, FakeRuntime
 from podling.scheduler.scheduler import Scheduler
@@ -28,16 +32,26 @@ from podling.supervise import Supervisor
 from podling.testing.faults import Faults, FaultyTransport, RecordingTransport
 from podling.testing.hollow import HollowNode
 
+CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110"}
+
 
 class Simulation:
     """A running control plane. `rest` is an administrator's, without faults; `log` the action log so far."""
 
     def __init__(
-        self, seed: int, *, nodes: int = 1, faults: Faults | None = None, course: Course | None = None
+        self,
+        seed: int,
+        *,
+        nodes: int = 1,
+        faults: Faults | None = None,
+        course: Course | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow."""
         self.env: Env = SimulatedEnv(seed)
         self.log: list[str] = []
         self._faults, self._course, self._node_count = faults or Faults(), course, nodes
+        self._folder = folder
         self._faulty: list[FaultyTransport] = []
         self._nodes: dict[str, asyncio.Task[None]] = {}
 
@@ -46,7 +60,9 @@ class Simulation:
         """The loop has to be a virtual one (see `virtualtime.run`), or an hour takes an hour."""
         storage = MemoryStorage()
         catalog = Catalog.load("current")
-        self.server = ApiServer(Config(), storage, self.env, RefusingDialer("simulated"), catalog=catalog)
+        self.server = ApiServer(
+            Config(token_key=new_signing_key()), storage, self.env, RefusingDialer("simulated"), catalog=catalog
+        )
         await self.server.start()
         try:
             self.rest = Rest(self._transport("kubernetes-admin", Faults(), groups=("system:masters",)))
@@ -76,9 +92,15 @@ class Simulation:
         tasks.start("scheduler", self.scheduler.run())
         for number in range(1, self._node_count + 1):
             name = f"node-{number}"
-            runtime = FakeRuntime(env, pods=f"10.244.{number}.0/24", default=self._course)
-            transport = self._transport(f"system:node:{name}", self._faults, groups=("system:nodes",))
-            self._nodes[name] = tasks.start(name, HollowNode(name, transport, runtime, env).run())
+            self._nodes[name] = tasks.start(name, self._node(name, number).run())
+
+    def _node(self, name: str, number: int) -> HollowNode | Kubelet:
+        runtime = FakeRuntime(self.env, pods=f"10.244.{number}.0/24", default=self._course)
+        transport = self._transport(f"system:node:{name}", self._faults, groups=("system:nodes",))
+        if self._folder is None:
+            return HollowNode(name, transport, runtime, self.env, capacity=CAPACITY)
+        config = KubeletConfig(name, self._folder / name, f"172.31.0.{number + 1}", capacity=CAPACITY)
+        return Kubelet(config, transport, runtime, self.env)
 
     def _transport(self, user: str, faults: Faults, groups: tuple[str, ...] = ()) -> Transport:
         recording = RecordingTransport(self.server.transport(user, groups), self.env, user, self.log.append)

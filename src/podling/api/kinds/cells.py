@@ -149,3 +149,17 @@ def access_modes(modes: Sequence[str] | None) -> str:
     short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
     found = set(modes or ())
     return ",".join(text for mode, text in short.items() if mode in found)
+
+
+def replica_columns() -> tuple[Column, ...]:
+    """What ReplicaSets and their predecessor count."""
+    return (
+        column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),
+        column("Current", number("status.replicas"), "integer", description="Pods it has."),
+        column("Ready", number("status.readyReplicas"), "integer", description="Pods that are ready."),
+    )
+
+
+def ready_of_replicas(obj: Json, now: float) -> str:
+    """`2/3`: ready Pods of the Pods it shall have."""
+    return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"

@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-from podling.api.kinds.admissionregistration.webhooks import constraints, param_ref
-from podling.api.kinds.cells import AGE, NAME, column, value
-from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.admissionregistration.webhooks import binding_kind
 
-
-def defaults(obj: Json) -> None:
-    constraints((obj.get("spec") or {}).get("matchResources"))
-
-
-KIND = Kind(
-    "admissionregistration.k8s.io",
-    "v1",
-    "MutatingAdmissionPolicyBinding",
-    defaults=defaults,
-    strategy=Strategy(generation=True, unconditional_update=False),
-    columns=(
-        NAME,
-        column("PolicyName", value("spec.policyName"), description="The policy."),
-        column("ParamRef", param_ref, description="Its parameters."),
-        AGE,
-    ),
-)
+KIND = binding_kind("MutatingAdmissionPolicyBinding")

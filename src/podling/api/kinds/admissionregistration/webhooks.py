@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from podling.api.kinds.cells import at, selector_text
+from podling.api.kinds.cells import AGE, NAME, at, column, count, selector_text, value
 from podling.api.kinds.core.poddefaults import fill
-from podling.api.kinds.kind import Json
+from podling.api.kinds.kind import Json, Kind, Strategy
+
+GROUP = "admissionregistration.k8s.io"
+_VERSIONED = Strategy(generation=True, unconditional_update=False)
+
+
+def webhook_kind(kind: str) -> Kind:
+    """The declaration of a configuration of webhooks."""
+    asked = column("Webhooks", count("webhooks"), "integer", description="How many are asked.")
+    return Kind(GROUP, "v1", kind, defaults=webhook_defaults, strategy=_VERSIONED, columns=(NAME, asked, AGE))
+
+
+def binding_kind(kind: str) -> Kind:
+    """The declaration of a binding of policies."""
+    columns = (
+        NAME,
+        column("PolicyName", value("spec.policyName"), description="The policy."),
+        column("ParamRef", param_ref, description="Its parameters."),
+        AGE,
+    )
+    return Kind(GROUP, "v1", kind, defaults=binding_defaults, strategy=_VERSIONED, columns=columns)
+
+
+def binding_defaults(obj: Json) -> None:
+    constraints((obj.get("spec") or {}).get("matchResources"))
 
 
 def webhook_defaults(obj: Json) -> None:

@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
-from podling.api.kinds.cells import AGE, NAME, at, column, number, template_columns
+from podling.api.kinds.cells import AGE, NAME, column, number, ready_of_replicas, template_columns
 from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.core.podspec import PodTemplateSpec
@@ -82,10 +82,6 @@ def defaults(obj: Json) -> None:
     poddefaults.template(spec.setdefault("template", {}))
 
 
-def ready(obj: Json, now: float) -> str:
-    return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"
-
-
 def validate(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
     found = workloadrules.not_negative(spec, "spec", "replicas")
@@ -133,7 +129,7 @@ KIND = Kind(
     strategy=Strategy(status=True, generation=True),
     columns=(
         NAME,
-        column("Ready", ready, description="Ready Pods of the Pods it shall have."),
+        column("Ready", ready_of_replicas, description="Ready Pods of the Pods it shall have."),
         column("Up-to-date", number("status.updatedReplicas"), "integer", description="Pods of the newest template."),
         column(
             "Available", number("status.availableReplicas"), "integer", description="Pods that have been ready long."

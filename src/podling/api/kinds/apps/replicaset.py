@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
-from podling.api.kinds.cells import AGE, NAME, column, number, template_columns
+from podling.api.kinds.cells import AGE, NAME, replica_columns, template_columns
 from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
@@ -87,9 +87,7 @@ KIND = Kind(
     strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
     columns=(
         NAME,
-        column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),
-        column("Current", number("status.replicas"), "integer", description="Pods it has."),
-        column("Ready", number("status.readyReplicas"), "integer", description="Pods that are ready."),
+        *replica_columns(),
         AGE,
         *template_columns(),
     ),

@@ -10,7 +10,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.apps.v1beta2 import same_shape
-from podling.api.kinds.cells import AGE, NAME, at, column, template_columns
+from podling.api.kinds.cells import AGE, NAME, column, ready_of_replicas, template_columns
 from podling.api.kinds.core import persistentvolumeclaim, poddefaults
 from podling.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from podling.api.kinds.core.poddefaults import fill
@@ -100,10 +100,6 @@ def defaults(obj: Json) -> None:
         persistentvolumeclaim.defaults(claim)
 
 
-def ready(obj: Json, now: float) -> str:
-    return f"{at(obj, 'status.readyReplicas') or 0}/{at(obj, 'spec.replicas') or 0}"
-
-
 _UPDATABLE = (
     "replicas",
     "ordinals",
@@ -161,7 +157,7 @@ KIND = Kind(
     strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0, "availableReplicas": 0}),
     columns=(
         NAME,
-        column("Ready", ready, description="Ready Pods of the Pods it shall have."),
+        column("Ready", ready_of_replicas, description="Ready Pods of the Pods it shall have."),
         AGE,
         *template_columns(selector=""),
     ),

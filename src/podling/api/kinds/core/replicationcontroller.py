@@ -8,7 +8,7 @@ from __future__ import annotations
 from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import workloadrules
-from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
+from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, replica_columns, template_columns
 from podling.api.kinds.core import poddefaults, podrules
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
@@ -92,9 +92,7 @@ KIND = Kind(
     strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
     columns=(
         NAME,
-        column("Desired", number("spec.replicas"), "integer", description="Pods it shall have."),
-        column("Current", number("status.replicas"), "integer", description="Pods it has."),
-        column("Ready", number("status.readyReplicas"), "integer", description="Pods that are ready."),
+        *replica_columns(),
         AGE,
         *template_columns(selector=""),
         column("Selector", lambda obj, _: labels_text(at(obj, "spec.selector")), wide=True, description="Its Pods."),

@@ -6,7 +6,7 @@ from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column
-from podling.api.kinds.kind import Cell, Json
+from podling.api.kinds.kind import Cell, Json, Kind, Strategy
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -76,3 +76,18 @@ subject_columns = (
     column("Groups", _of_kind("Group"), wide=True, description="Groups it is given to."),
     column("ServiceAccounts", _of_kind("ServiceAccount"), wide=True, description="Accounts it is given to."),
 )
+
+
+def binding_kind(kind: str) -> Kind:
+    """The declaration of a kind of binding."""
+    return Kind(
+        GROUP,
+        "v1",
+        kind,
+        defaults=subject_defaults,
+        validate=validate,
+        validate_update=validate_update,
+        name_rule=names.path_segment,
+        strategy=Strategy(create_on_update=True),
+        columns=subject_columns,
+    )

@@ -43,5 +43,4 @@ def facts_of(group: str, kind: str) -> KindFacts:
     except ModuleNotFoundError:
         return UNKNOWN
     declared = getattr(module, "KIND", None)
-    fields = declared.fields if declared is not None else no_fields
-    return KindFacts(msgspec.json.Decoder(getattr(module, kind)).decode, fields)
+    return KindFacts(declared.decode, declared.fields) if declared is not None else UNKNOWN

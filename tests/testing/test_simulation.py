@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,10 +25,13 @@ from podling.testing.simulation import Simulation
 from podling.testing.virtualtime import run
 
 
-def test_one_seed_gives_the_same_action_log_byte_for_byte_under_two_hash_seeds() -> None:
+@pytest.mark.parametrize("kubelets", ["hollow", "real"])
+def test_one_seed_gives_the_same_action_log_byte_for_byte_under_two_hash_seeds(tmp_path: Path, kubelets: str) -> None:
     def log(hash_seed: str) -> bytes:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed}
         command = [sys.executable, "-m", "podling.testing.scenarios", "42"]
+        if kubelets == "real":
+            command += ["--folder", str(tmp_path / hash_seed)]
         return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
     first, second = log("1"), log("2")
@@ -37,8 +41,8 @@ def test_one_seed_gives_the_same_action_log_byte_for_byte_under_two_hash_seeds()
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_lost_watches_answers_and_conflicts_delay_the_outcome_and_never_change_it(seed: int) -> None:
-    log = run(two_replica_sets(seed))
+def test_lost_watches_answers_and_conflicts_delay_the_outcome_and_never_change_it(tmp_path: Path, seed: int) -> None:
+    log = run(two_replica_sets(seed, folder=tmp_path if seed % 2 else None))
     created = [line for line in log if "POST /api/v1/namespaces/default/pods " in line and "-> 201" in line]
     assert len(created) == 3 + 5 + 5
 

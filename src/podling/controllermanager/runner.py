@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from podling.api.errors import ApiError
 from podling.api.objects import Object
@@ -22,7 +22,7 @@ from podling.client.workqueue import Backoff, WorkQueue
 from podling.controllermanager.doer import Doer, Journal, Sight
 from podling.controllermanager.view import LiveView
 from podling.env import Env
-from podling.reconcile.action import Plan
+from podling.reconcile.action import Group, Plan
 from podling.reconcile.controller import Controller, Keys
 from podling.reconcile.view import ServedResources, Settings
 from podling.supervise import Supervisor
@@ -148,12 +148,10 @@ class Runner:
             slots.release()
 
     async def _sync(self, key: str) -> None:
-        began = self._env.monotonic()
-        plan = self._plan(key)
+        thinking = _Thinking(self._plan(key), self._env)
         sights: list[Sight] = []
         failure, again = None, None
-        cost = self._env.monotonic() - began
-        for group in plan:
+        for group in thinking:
             if not group:
                 await asyncio.sleep(0)
                 continue
@@ -164,7 +162,7 @@ class Runner:
                 break
         await self._see(key, sights)
         now = self._env.monotonic()
-        self._not_before[key] = now + min(DAMPING * cost, LONGEST_DAMPING)
+        self._not_before[key] = now + min(DAMPING * thinking.cost, LONGEST_DAMPING)
         self._settle(key, failure, again, now)
 
     def _settle(self, key: str, failure: ApiError | None, again: float | None, now: float) -> None:
@@ -212,6 +210,23 @@ class Runner:
 
     def _view(self, key: str) -> LiveView:
         return LiveView(self._informers, self._env, self._settings, self._served, self._failures.get(key))
+
+
+class _Thinking:
+    """A plan as it is thought out, group by group; `cost` is the time that took, without what was awaited between."""
+
+    def __init__(self, plan: Plan, env: Env) -> None:
+        self._plan, self._env = iter(plan), env
+        self.cost = 0.0
+
+    def __iter__(self) -> Iterator[Group]:
+        while True:
+            began = self._env.monotonic()
+            group = next(self._plan, None)
+            self.cost += self._env.monotonic() - began
+            if group is None:
+                return
+            yield group
 
 
 def _gone(found: Object | None, uid: str) -> bool:

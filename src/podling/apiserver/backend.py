@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from podling.api.catalog import Catalog
@@ -12,7 +12,7 @@ from podling.api.schema import Schemas
 from podling.apiserver.config import Config
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.heads import Describe
-from podling.apiserver.registry.served import Resources, encode
+from podling.apiserver.registry.served import Resources, Served, encode
 from podling.env import Env
 from podling.network.dialer import Dialer
 from podling.storage.interface import Storage
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from podling.apiserver.admission.chain import Admission
     from podling.apiserver.endpoints.discovery import Discovery
     from podling.apiserver.endpoints.openapi import OpenApi
+    from podling.apiserver.endpoints.watch import Frames
     from podling.apiserver.registry.continuetokens import ContinueTokens
     from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
     from podling.apiserver.registry.services import Allocator
@@ -50,6 +51,9 @@ class Backend:
     describe: Describe
     health: Callable[[str], Mapping[str, str]]
     """The checks of livez, readyz or healthz: name → what is wrong, empty where nothing is."""
+
+    frames: dict[Served, Frames] = field(default_factory=dict)
+    """Encoded watch events, shared by watchers (`endpoints/watch.py`)."""
 
     def imagine(self, key: str, hub: dict[str, Any], revision: int) -> Object:
         """The object a dry run would have stored."""

@@ -71,12 +71,6 @@ def place(obj: Json, served: Served, namespace: str, name: str) -> None:
         metadata["name"] = name
 
 
-def warn(served: Served, request: Request) -> None:
-    """What is to be said about this version."""
-    if served.entry.deprecated:
-        request.warn(served.entry.deprecated)
-
-
 def _json(backend: Backend, request: Request) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind in ("application/json", ""):

@@ -13,7 +13,7 @@ from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
-from podling.apiserver.endpoints.body import place, read_object, warn
+from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.options import dry_run
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.served import Served, encode
@@ -43,7 +43,6 @@ async def create(backend: Backend, request: Request) -> Response:
     dry = dry_run(request)
     body = read_object(backend, request, served)
     place(body, served, target.namespace, target.name)
-    warn(served, request)
     obj = await create_object(backend, request, served, served.entry.to_hub(body), dry=dry)
     if served.entry.unattended:
         request.warn(f"podling: no controller acts on {served.entry.kind} objects yet")

@@ -11,7 +11,7 @@ from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import success, written
-from podling.apiserver.endpoints.body import read, warn
+from podling.apiserver.endpoints.body import read
 from podling.apiserver.endpoints.options import DeleteOptions, delete_options
 from podling.apiserver.endpoints.revisions import caught_up
 from podling.apiserver.message import Request, Response
@@ -27,7 +27,6 @@ async def delete(backend: Backend, request: Request) -> Response:
     assert target is not None
     served = backend.resources.get(target.group, target.version, target.plural)
     options = read_options(backend, request)
-    warn(served, request)
     obj, removed = await delete_object(backend, request, served, target.namespace, target.name, options)
     if removed and not served.kind.strategy.returns_deleted:
         return success(served.entry.group, served.entry.plural, target.name, obj.head.uid)

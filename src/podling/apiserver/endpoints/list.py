@@ -23,6 +23,7 @@ from podling.storage.interest import Interest
 from podling.storage.interface import Compacted
 
 SLICE = 64
+SCAN = 1000
 PIECE = 64 * 1024
 PAGE_READ = 500
 
@@ -72,7 +73,7 @@ def selection_of(served: Served, request: Request) -> Selection:
     return Selection(served.prefix(interest.namespace), interest, bool(labels or fields or target.name))
 
 
-def _present(backend: Backend, renderer: Renderer, selection: Selection, limit: int) -> Outcome:
+def _present(backend: Backend, renderer: Renderer, selection: Selection, limit: int) -> Outcome | Awaitable[Outcome]:
     """The first page, or all, from memory."""
     cache, interest = backend.cache, selection.interest
     if interest.name and interest.namespace:
@@ -87,17 +88,37 @@ def _present(backend: Backend, renderer: Renderer, selection: Selection, limit: 
         return _answer(backend, renderer, selection.prefix, page)
     else:
         objects = cache.list(selection.prefix)
+    if selection.selective and len(objects) > SCAN:
+        return _selected(backend, renderer, selection, objects, cache.revision, limit)
     if selection.selective:
         objects = [obj for obj in objects if interest.concerns(obj.head)]
-    page = Page(objects, cache.revision)
+    return _first(backend, renderer, selection, objects, cache.revision, limit)
+
+
+async def _selected(
+    backend: Backend, renderer: Renderer, selection: Selection, objects: Sequence[Object], revision: int, limit: int
+) -> Outcome:
+    """The same over many objects, in slices."""
+    found: list[Object] = []
+    for start in range(0, len(objects), SCAN):
+        found += [obj for obj in objects[start : start + SCAN] if selection.interest.concerns(obj.head)]
+        await asyncio.sleep(0)
+    return _first(backend, renderer, selection, found, revision, limit)
+
+
+def _first(
+    backend: Backend, renderer: Renderer, selection: Selection, objects: Sequence[Object], revision: int, limit: int
+) -> Outcome:
+    page = Page(objects, revision)
     if limit and len(objects) > limit:
-        page = Page(objects[:limit], cache.revision, objects[limit - 1].key)
+        page = Page(objects[:limit], revision, objects[limit - 1].key)
     return _answer(backend, renderer, selection.prefix, page)
 
 
 async def _later(backend: Backend, renderer: Renderer, selection: Selection, revision: int, limit: int) -> Outcome:
     await reached(backend, revision)
-    return _present(backend, renderer, selection, limit)
+    outcome = _present(backend, renderer, selection, limit)
+    return outcome if isinstance(outcome, Response | Stream) else await outcome  # type: ignore[misc]
 
 
 async def _past(

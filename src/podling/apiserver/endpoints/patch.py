@@ -18,7 +18,7 @@ from podling.api.schema.decode import check, strict_error
 from podling.api.schema.defaults import apply_defaults
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
-from podling.apiserver.endpoints.body import place, warn
+from podling.apiserver.endpoints.body import place
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.options import FieldValidation, dry_run, field_validation
 from podling.apiserver.message import Request, Response
@@ -36,7 +36,6 @@ async def patch(backend: Backend, request: Request) -> Response:
     dry = dry_run(request)
     mode = field_validation(request)
     apply = parse_patch(request.headers.get("content-type", ""), request.body, served.type)
-    warn(served, request)
 
     def make(old: Json) -> Json:
         return patched(request, served, apply, mode, old)

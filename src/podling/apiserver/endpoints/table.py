@@ -88,11 +88,13 @@ class Dispatch:
         target = request.target
         if target is None:
             return self._path(request)
-        return self._endpoint(target)(self._backend, request)
+        return self._endpoint(target, request)(self._backend, request)
 
-    def _endpoint(self, target: Target) -> Endpoint:
+    def _endpoint(self, target: Target, request: Request) -> Endpoint:
         plural, subresource = target.plural, target.subresource
         entry = self._backend.resources.get(target.group, target.version, plural).entry
+        if entry.deprecated:
+            request.warn(entry.deprecated)
         if not subresource:
             if not entry.stored and plural in CREATED_ONLY:
                 if target.verb != "create":

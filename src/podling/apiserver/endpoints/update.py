@@ -10,7 +10,7 @@ from podling.api.errors import BadRequest, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
-from podling.apiserver.endpoints.body import place, read_object, warn
+from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.create import create_object
 from podling.apiserver.endpoints.options import dry_run
@@ -30,7 +30,6 @@ async def update(backend: Backend, request: Request) -> Response:
     place(body, served, target.namespace, target.name)
     if not body["metadata"].get("name"):
         raise BadRequest("the name of the object must be set")
-    warn(served, request)
     hub = served.entry.to_hub(body)
     if served.kind.strategy.create_on_update and not target.subresource:
         key = served.key(target.namespace, target.name)

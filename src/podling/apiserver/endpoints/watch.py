@@ -8,7 +8,8 @@ concepts, "Efficient detection of changes" and "Streaming lists" (KEP-3157).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,9 +23,11 @@ from podling.apiserver.endpoints.revisions import reached, revision_of
 from podling.apiserver.message import JSON, Request, Sink, Stream
 from podling.apiserver.registry.served import Served
 from podling.storage.interface import StorageError
+from podling.storage.watch import Watch
 
 MIN_SECONDS = 1800.0
 BOOKMARK_SECONDS = 60.0
+REMEMBERED = 512
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -82,7 +85,7 @@ class Watcher:
     def __init__(self, backend: Backend, served: Served, selection: Selection, wish: Wish, request: Request) -> None:
         self._backend, self._served, self._selection, self._wish = backend, served, selection, wish
         self._renderer = Renderer(backend, request, served, listing=False)
-        self._encoder = Encoder(self._renderer)
+        self._encoder = Encoder(self._renderer, backend.frames)
         self._until = backend.env.monotonic() + wish.seconds
         self._at_least = revision_of(request) or 0
 
@@ -111,45 +114,86 @@ class Watcher:
         resource = self._served.prefix()
         async with cache.watch(resource, since=since, interest=interest) as events:
             for start in range(0, len(initial), SLICE):
-                added = [Event("ADDED", obj) for obj in initial[start : start + SLICE]]
-                await sink.write(self._encoder.events(added))
+                await sink.write(self._encoder.present(initial[start : start + SLICE]))
                 await asyncio.sleep(0)
             if self._wish.initial_events and self._wish.bookmarks:
                 await sink.write(self._encoder.bookmark(since, initial_end=True))
             await self._live(events, sink)
 
-    async def _live(self, events: Any, sink: Sink) -> None:
+    async def _live(self, events: Watch, sink: Sink) -> None:
+        """Until the time is up. The timeout runs from bookmark to bookmark, not from event to event: it costs."""
         now = self._backend.env.monotonic
-        bookmark_at = now() + BOOKMARK_SECONDS
         while (left := self._until - now()) > 0:
-            batch = await events.next(min(left, bookmark_at - now()) if self._wish.bookmarks else left)
-            if batch:
-                await sink.write(self._encoder.events(batch))
-            elif self._wish.bookmarks and now() >= bookmark_at:
-                await sink.write(self._encoder.bookmark(events.revision))
-                bookmark_at = now() + BOOKMARK_SECONDS
-        if self._wish.bookmarks:
-            await sink.write(self._encoder.bookmark(events.revision))
+            try:
+                async with asyncio.timeout(min(left, BOOKMARK_SECONDS) if self._wish.bookmarks else left):
+                    async for batch in events:
+                        await sink.write(self._encoder.events(batch))
+            except TimeoutError:
+                if self._wish.bookmarks:
+                    await sink.write(self._encoder.bookmark(events.revision))
+
+
+class Frames:
+    """Events of one resource in one version, as lines of JSON, for all watchers that want them plain.
+
+    What came last is remembered: the watchers of one event are woken one after the other.
+    """
+
+    def __init__(self, item: Callable[[Object], bytes]) -> None:
+        self._item = item
+        self._lines: OrderedDict[int, tuple[Event, bytes]] = OrderedDict()
+        self._joined: tuple[Sequence[Event], bytes] = ((), b"")
+
+    def batch(self, batch: Sequence[Event]) -> bytes:
+        if len(batch) == 1:
+            return self.line(batch[0])
+        before, joined = self._joined
+        if len(before) != len(batch) or any(a is not b for a, b in zip(before, batch, strict=True)):
+            joined = b"".join(map(self.line, batch))
+            self._joined = (batch, joined)
+        return joined
+
+    def line(self, event: Event) -> bytes:
+        found = self._lines.get(id(event))
+        if found is not None:
+            return found[1]
+        line = framed(event, self._item(event.object))
+        # The event itself is kept beside its line, so its id stays its own.
+        self._lines[id(event)] = (event, line)
+        if len(self._lines) > REMEMBERED:
+            self._lines.popitem(last=False)
+        return line
+
+
+def framed(event: Event, data: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (event.type.encode(), data)
 
 
 class Encoder:
-    """Events as lines of JSON in one watcher's form."""
+    """Events in one watcher's form."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, frames: dict[Served, Frames]) -> None:
+        """`frames` are the server's, shared by all watchers."""
         self._renderer = renderer
         self._served = renderer.served
         self._first = True
+        self._plain: Frames | None = None
+        if not renderer.form.shape:
+            self._plain = frames.setdefault(self._served, Frames(renderer.item))
 
     def events(self, batch: Sequence[Event]) -> bytes:
-        return b"".join(map(self._event, batch))
+        return self._plain.batch(batch) if self._plain is not None else b"".join(map(self._event, batch))
+
+    def present(self, objects: Sequence[Object]) -> bytes:
+        """What is there when the watch begins: events of this watcher alone."""
+        return b"".join(self._event(Event("ADDED", obj)) for obj in objects)
 
     def _event(self, event: Event) -> bytes:
-        if self._renderer.form.shape == "Table":
-            data = self._renderer.table((event.object,), heads=self._first)
-            self._first = False
-        else:
-            data = self._renderer.item(event.object)
-        return b'{"type":"%b","object":%b}\n' % (event.type.encode(), data)
+        if self._renderer.form.shape != "Table":
+            return framed(event, self._renderer.item(event.object))
+        data = self._renderer.table((event.object,), heads=self._first)
+        self._first = False
+        return framed(event, data)
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}

@@ -171,7 +171,7 @@ def test_one_seed_twice_is_the_same_action_log(show: Show) -> None:
     logs = []
     for number in ("1", "4242"):
         env = os.environ | {"PYTHONHASHSEED": number}
-        command = [str(BIN / "python"), "-m", "podling.testing.simulation", "--seed", "7", "--log"]
+        command = [str(BIN / "python"), "-m", "podling.testing.scenarios", "7"]
         logs.append(subprocess.run(command, env=env, capture_output=True, check=True, timeout=120).stdout)
     lines = logs[0].splitlines()
     show(

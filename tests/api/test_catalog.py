@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from podling.api.catalog import Catalog
+from tests.api.kinds import golden
 
 BOOK, CURRENT = Catalog.load("book"), Catalog.load("current")
 
@@ -99,3 +100,20 @@ def test_every_subresource_names_its_own_kind() -> None:
     assert entry is not None
     scale = entry.subresources["scale"]
     assert (scale.group, scale.version, scale.kind) == ("autoscaling", "v1", "Scale")
+
+
+def test_the_listing_of_all_resources_is_this() -> None:
+    """What `kubectl api-resources` lists, and the columns `kubectl get` prints; a new kind shows here."""
+    lines = []
+    for entry in BOOK.resources:
+        short = f" ({', '.join(entry.short_names)})" if entry.short_names else ""
+        lines.append(f"{entry.api_version} {entry.plural}{short}: {entry.kind}")
+        for sub in entry.subresources.values():
+            own = f"{sub.group}/{sub.version}".lstrip("/")
+            lines.append(f"    /{sub.name}: {sub.kind}{'' if own == entry.api_version else f' of {own}'}")
+        if entry.is_hub:
+            shown = [column.name + ("*" if column.priority else "") for column in entry.declaration.columns]
+            lines.append(f"    columns: {', '.join(shown)}")
+        else:
+            lines.append(f"    kept as {BOOK.hub(entry).api_version}")
+    golden.check("resources", lines)

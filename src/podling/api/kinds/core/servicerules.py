@@ -8,6 +8,7 @@ from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.core.containerrules import PROTOCOLS
+from podling.api.kinds.core.endpoints import special_ip
 
 Json = dict[str, Any]
 
@@ -105,7 +106,7 @@ def _addresses(spec: Json) -> list[Cause]:
             if value != "None":
                 found += rules.all_invalid(f"spec.clusterIPs[{index}]", value, names.ip_address(value))
     for index, value in enumerate(spec.get("externalIPs") or ()):
-        found += rules.all_invalid(f"spec.externalIPs[{index}]", value, names.ip_address(value))
+        found += rules.all_invalid(f"spec.externalIPs[{index}]", value, names.ip_address(value) or special_ip(value))
     return found
 
 

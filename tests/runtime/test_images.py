@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import hashlib
@@ -329,3 +330,31 @@ def test_only_this_machine_itself_is_spoken_to_without_tls() -> None:
     assert base_url("127.0.0.1:5000") == "http://127.0.0.1:5000"
     assert base_url("localhost") == "http://localhost"
     assert base_url("registry.example:5000") == "https://registry.example:5000"
+
+
+def test_an_image_that_a_container_stands_on_is_not_removed(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    made = put(store, "x", layer(a="1"))
+    (tmp_path / "c1").mkdir()
+    store.hold(made.id, "c1", tmp_path / "c1")
+    with pytest.raises(ImageError, match="in use by container c1"):
+        store.remove("x")
+    assert store.find("x") == made
+    (tmp_path / "c1").rmdir()
+    assert store.remove("x") == made
+
+
+async def test_pods_that_want_the_same_image_at_once_wait_for_one_pull(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Counting(RegistryPuller):
+        async def pull(self, reference: names.Reference) -> Entry:
+            asked.append(str(reference))
+            return await super().pull(reference)
+
+    store = ImageStore(tmp_path)
+    service = ImageService(store, Counting(store, SystemEnv(), {}), SystemEnv())
+    with registry(published(layer(a="1"))) as host:
+        images = await asyncio.gather(*(service.ensure(f"{host}/a/b:1", "IfNotPresent") for _ in range(5)))
+    assert asked == [f"{host}/a/b:1"]
+    assert len({image.id for image in images}) == 1

@@ -20,7 +20,15 @@ ROOT = "podling"
 
 def node_path(cluster: str, node: str) -> str:
     """The absolute path of a node's group, the same in every hierarchy."""
-    return f"/{ROOT}/{cluster}/{node}"
+    return _ours(f"/{ROOT}/{cluster}/{node}")
+
+
+def _ours(path: str) -> str:
+    """What is killed and removed by name must be below our own root. Raises ValueError."""
+    parts = path.split("/")
+    if parts[:2] != ["", ROOT] or len(parts) < 3 or not all(parts[1:]) or {".", ".."} & set(parts):
+        raise ValueError(f"{path!r} is not a group of ours")
+    return path
 
 
 class Hierarchies:
@@ -71,6 +79,11 @@ def available(where: Hierarchies) -> frozenset[str]:
         return frozenset()
 
 
+def counts_swap(where: Hierarchies) -> bool:
+    """Whether memory and swap can be limited together; v2 says it only in the groups below, so not there."""
+    return os.path.exists(f"{where.controllers.get('memory', '')}/memory.memsw.limit_in_bytes")
+
+
 def join(where: Hierarchies, path: str) -> None:
     """Put the calling process into group `path`; a hierarchy that does not let it in is left out."""
     for folder in where.folders(path):
@@ -87,7 +100,7 @@ def join(where: Hierarchies, path: str) -> None:
 def members(where: Hierarchies, path: str) -> set[int]:
     """Process ids of the group and those below, in the calling process' own counting; 0 for those it cannot name."""
     pids: set[int] = set()
-    for top in where.folders(path):
+    for top in where.folders(_ours(path)):
         for folder, _, _ in os.walk(top):
             try:
                 with open(f"{folder}/cgroup.procs", encoding="ascii") as listed:
@@ -117,7 +130,7 @@ def kill(where: Hierarchies, path: str, patience: float = 5.0) -> bool:
 
 def remove(where: Hierarchies, path: str) -> None:
     """Remove the group and those below; one that is still in use stays."""
-    for top in where.folders(path):
+    for top in where.folders(_ours(path)):
         for folder, _, _ in os.walk(top, topdown=False):
             try:
                 os.rmdir(folder)

@@ -75,7 +75,11 @@ class Container:
     def create(self) -> None:
         """Mount its root file system. Raises OSError; nothing stays mounted then."""
         mount_all(self.record["mounts"])
-        self._node.records.save_container(self.record)
+        try:
+            self._node.records.add_container(self.record)
+        except OSError:
+            unmount_all(self.record["mounts"])
+            raise
 
     def start(self, reply: Callable[[], None], fail: Callable[[str], None]) -> None:
         name, tty = self.record["id"], self.record["tty"]

@@ -128,9 +128,16 @@ class Node:
             self.namespaces.remove(name)
             self.namespaces.create(name, request["own"], request["hostname"], request.get("sysctls", {}))
             record = {key: request[key] for key in ("id", "labels", "cgroup")}
-            self.records.save_sandbox({**record, "ready": True, "created_at": now()})
+            self._add_sandbox({**record, "ready": True, "created_at": now()})
             self.tell("sandbox", name, name)
         answer.ok({}, self.namespaces.open(name, "net"))
+
+    def _add_sandbox(self, record: dict[str, Any]) -> None:
+        try:
+            self.records.add_sandbox(record)
+        except OSError:
+            self.namespaces.remove(record["id"])
+            raise
 
     def label_sandbox(self, request: dict[str, Any], answer: Answer) -> None:
         """Replace what a client keeps with the sandbox."""
@@ -177,7 +184,8 @@ class Node:
 
     def _forget_sandbox(self, record: dict[str, Any]) -> None:
         self.namespaces.remove(record["id"])
-        cgroups.remove(self.cgroups, record["cgroup"])
+        if record["cgroup"]:
+            cgroups.remove(self.cgroups, record["cgroup"])
         if record["id"] in self.records.sandboxes:
             self.records.forget_sandbox(record["id"])
             self.tell("sandbox", record["id"], record["id"])

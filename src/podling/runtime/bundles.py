@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ class Bundles:
             process["env"] = [*process["env"], "TERM=xterm"]
         process.pop("oomScoreAdj", None)
         return process
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Remove what a process before us began to write and never handed to the keeper."""
+        if self._folder.is_dir():
+            for folder in self._folder.iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, container: str) -> None:
         shutil.rmtree(self.folder(container), ignore_errors=True)

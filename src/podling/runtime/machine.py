@@ -25,7 +25,7 @@ def this_host() -> Host:
     where = cgroups.discover()
     own_score = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
     lowest = -1000 if SYS_RESOURCE in capabilities else own_score
-    return Host(capabilities, cgroups.available(where), lowest, bool(where.unified))
+    return Host(capabilities, cgroups.available(where), lowest, bool(where.unified), cgroups.counts_swap(where))
 
 
 def find_binary(name: str) -> str:

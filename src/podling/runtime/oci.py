@@ -90,6 +90,7 @@ class OciRuntime:
         self._slots = asyncio.Semaphore(concurrency)
         self._held: dict[str, _Held] = {}
         self._said: set[str] = set()
+        self._swept = False
 
     # -- everything that is held --------------------------------------------------------------------------------
 
@@ -101,6 +102,9 @@ class OciRuntime:
             if record["id"] not in self._held and record["ready"] and held.ip and not held.config.host_network:
                 self._network.adopt(record["id"], held.ip)
             self._held[record["id"]] = held
+        if not self._swept:
+            self._swept = True
+            await self._env.in_thread(self._bundles.sweep, {record["id"] for record in found["containers"]})
         return tuple(map(_sandbox, found["sandboxes"])), tuple(map(_container, found["containers"]))
 
     async def container(self, container: str) -> Container | None:
@@ -132,20 +136,25 @@ class OciRuntime:
                 sysctls=sysctls,
                 labels=msgspec.to_builtins(held),
                 cgroup=await self._group(config),
+                reason="FailedCreatePodSandBox",
             )
-            try:
-                ip = self._node_ip if config.host_network else await self._network.add(config.id, fds[0])
-            except OSError as error:
-                await self._call("remove_sandbox", id=config.id)
-                raise RuntimeFailure(
-                    f"failed to setup network for sandbox: {error}", "FailedCreatePodSandBox"
-                ) from None
-            finally:
-                for fd in fds:
-                    os.close(fd)
+            ip = await self._plug(config, fds[0])
         self._held[config.id] = held = _Held(config, ip)
         await self._call("label_sandbox", id=config.id, labels=msgspec.to_builtins(held))
         return Sandbox(config.id, config.pod_uid, config.namespace, config.name, ip, True, config.labels)
+
+    async def _plug(self, config: SandboxConfig, netns: int) -> str:
+        """The sandbox's address; without one the sandbox goes again, also when this is cancelled."""
+        try:
+            return self._node_ip if config.host_network else await self._network.add(config.id, netns)
+        except BaseException as error:
+            await self._call("remove_sandbox", id=config.id)
+            if isinstance(error, Exception):
+                text = f'failed to setup network for sandbox "{config.id}": {error}'
+                raise RuntimeFailure(text, "FailedCreatePodSandBox") from error
+            raise
+        finally:
+            os.close(netns)
 
     async def stop_sandbox(self, sandbox: str) -> None:
         held = await self._known(sandbox)
@@ -222,6 +231,7 @@ class OciRuntime:
         if not spec["process"]["args"]:
             raise RuntimeFailure("no command specified", "CreateContainerError")
         folder = self._bundles.write(config.id, spec)
+        self._images.hold(config.image, config.id, folder)
         return rootfs.mounts(layers, folder, config.security.read_only_root)
 
     async def start_container(self, container: str) -> None:
@@ -335,7 +345,9 @@ class OciRuntime:
 def _sandbox(record: dict[str, Any]) -> Sandbox:
     held = msgspec.convert(record["labels"], _Held)
     config = held.config
-    return Sandbox(config.id, config.pod_uid, config.namespace, config.name, held.ip, record["ready"], config.labels)
+    # One without an address was being made when its maker died.
+    ready = record["ready"] and held.ip != ""
+    return Sandbox(config.id, config.pod_uid, config.namespace, config.name, held.ip, ready, config.labels)
 
 
 def _container(record: dict[str, Any]) -> Container:

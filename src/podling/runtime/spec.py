@@ -43,6 +43,7 @@ class Host(msgspec.Struct, frozen=True):
     """A lower oom_score_adj would be refused, and the whole container with it."""
     unified: bool
     """cgroup v2 alone."""
+    swap_accounting: bool = False
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -126,7 +127,9 @@ def resources(wanted: Resources, host: Host, privileged: bool) -> dict[str, Any]
     if "devices" in host.controllers or host.unified:
         out["devices"] = [{"allow": privileged, "access": "rwm"}]
     if wanted.memory_limit is not None and "memory" in host.controllers:
-        out["memory"] = {"limit": wanted.memory_limit}
+        # Memory and swap together, so that a limit is one (Kubernetes' NoSwap).
+        swap = {"swap": wanted.memory_limit} if host.swap_accounting else {}
+        out["memory"] = {"limit": wanted.memory_limit} | swap
     if "cpu" in host.controllers:
         cpu: dict[str, int] = {}
         if wanted.cpu_shares is not None:

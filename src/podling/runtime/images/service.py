@@ -6,6 +6,8 @@ a developer has just made is the one that is meant.
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Literal, Protocol
 
 from podling.env import Env
@@ -29,6 +31,7 @@ class ImageService:
         self._store, self._puller, self._env = store, puller, env
         self._interpreter = interpreter or Interpreter.running()
         self._settings: dict[str, Settings] = {}
+        self._pulling: dict[str, asyncio.Lock] = {}
 
     async def ensure(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
         """Raises RuntimeFailure: InvalidImageName, ErrImageNeverPull, ErrImagePull."""
@@ -44,10 +47,17 @@ class ImageService:
             text = f'Container image "{image}" is not present with pull policy of Never'
             raise RuntimeFailure(text, "ErrImageNeverPull")
         try:
-            return _image(await self._puller.pull(reference))
+            return await self._pull(image, reference, policy)
         except ImageError as error:
             text = f'failed to pull and unpack image "{reference}": {error}'
             raise RuntimeFailure(text, "ErrImagePull") from None
+
+    async def _pull(self, image: str, reference: names.Reference, policy: str) -> Image:
+        """Pods that want the same image at once wait for one pull of it."""
+        lock = self._pulling.setdefault(str(reference), asyncio.Lock())
+        async with lock:
+            entry = self._store.find(image) if policy == "IfNotPresent" else None
+            return _image(entry or await self._puller.pull(reference))
 
     def list(self) -> tuple[Image, ...]:
         return tuple(map(_image, self._store.list()))
@@ -60,6 +70,10 @@ class ImageService:
             except ImageError as error:
                 raise RuntimeFailure(str(error), "CreateContainerError") from None
         return self._settings[image]
+
+    def hold(self, image: str, container: str, folder: Path) -> None:
+        """The image is in use for as long as `folder` is there."""
+        self._store.hold(image, container, folder)
 
     def layers(self, image: str) -> Layers:
         try:

@@ -5,6 +5,7 @@ lock. Synchronous, and only C-heavy work: callers on a loop use `env.in_thread`.
 
     blobs/sha256/<hex>   configurations, manifests, layers as uncompressed tars (named by diff id)
     layers/<16 hex>/     the same layers unpacked, whiteouts as overlayfs wants them
+    used/<16 hex>.<container>   links to the folders of containers that stand on an image
     index.json           id → names, digests, size, whether it was made here
 """
 
@@ -112,7 +113,8 @@ class ImageStore:
             return index[image]
 
     def remove(self, wanted: str) -> Entry | None:
-        """Take a name away; with its last name (or asked for by id) the image goes, and what only it used."""
+        """Take a name away; with its last name (or asked for by id) the image goes, and what only it used. Raises
+        ImageError while a container stands on it."""
         with self._changing() as index:
             entry = self.find(wanted)
             if entry is None:
@@ -122,9 +124,25 @@ class ImageStore:
             if rest:
                 index[entry.id] = msgspec.structs.replace(entry, names=rest)
             else:
+                if user := self._user_of(entry.id):
+                    raise ImageError(f"image {wanted} is in use by container {user}")
                 del index[entry.id]
                 self._drop_unused(entry, index)
         return entry
+
+    def hold(self, image: str, container: str, folder: Path) -> None:
+        """A container stands on the image's layers as long as its `folder` exists."""
+        link = self.root / "used" / f"{image.removeprefix('sha256:')[:16]}.{container}"
+        link.parent.mkdir(mode=0o755, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+
+    def _user_of(self, image: str) -> str:
+        for link in (self.root / "used").glob(f"{image.removeprefix('sha256:')[:16]}.*"):
+            if link.exists():
+                return link.name.partition(".")[2]
+            link.unlink(missing_ok=True)
+        return ""
 
     def config(self, image: str) -> ImageConfig:
         """Raises ImageError where there is no such image."""

@@ -53,6 +53,8 @@ class _Parsed:
         self.body: deque[bytes] = deque()
         self.head_complete = False
         self.complete = False
+        self.keep_alive = False
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -66,6 +68,8 @@ class _Parsed:
 
     def on_message_complete(self) -> None:
         self.complete = True
+        # Only here: behind the message the parser has forgotten how it was framed and says no.
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 class Connection:
@@ -74,16 +78,14 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._parsed = _Parsed()
-        self._parser = httptools.HttpResponseParser(self._parsed)
         self.fresh = True
 
     @property
     def reusable(self) -> bool:
-        return self._parsed.complete and self._parser.should_keep_alive() and not self._reader.at_eof()
+        return self._parsed.complete and self._parsed.keep_alive and not self._reader.at_eof()
 
     async def send(self, request: bytes) -> None:
         self._parsed = _Parsed()
-        self._parser = httptools.HttpResponseParser(self._parsed)
         try:
             self._writer.write(request)
             await self._writer.drain()
@@ -102,7 +104,7 @@ class Connection:
             received = True
             self._feed(data)
         self.fresh = False
-        return ResponseHead(self._parser.get_status_code(), self._parsed.headers)
+        return ResponseHead(self._parsed.parser.get_status_code(), self._parsed.headers)
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """The pieces of the body as they arrive; ends with the message."""
@@ -127,7 +129,7 @@ class Connection:
 
     def _feed(self, data: bytes) -> None:
         try:
-            self._parser.feed_data(data)
+            self._parsed.parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise ServiceUnavailable(f"the server does not speak HTTP/1.1: {error}") from error
 

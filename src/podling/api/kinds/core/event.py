@@ -6,10 +6,12 @@ names, so it is a conversion of this kind.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.cells import at, column, since, value
+from podling.api.kinds.cells import NAME, at, column, since, value
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -154,7 +156,7 @@ KIND = Kind(
         column("Message", lambda obj, _: str(obj.get("message", "")).strip(), description="What happened."),
         column("First Seen", first_seen, wide=True, description="Time since it was first seen."),
         column("Count", count, wide=True, description="How often it was seen."),
-        column("Name", value("metadata.name"), wide=True, description="Name of the event."),
+        replace(NAME, priority=1),
     ),
     fields=fields,
     field_names=frozenset(

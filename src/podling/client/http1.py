@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Any
 
 import httptools
 import msgspec
@@ -54,7 +55,7 @@ class _Parsed:
         self.head_complete = False
         self.complete = False
         self.keep_alive = False
-        self.parser = httptools.HttpResponseParser(self)
+        self.parser: Any = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -85,6 +86,8 @@ class Connection:
         return self._parsed.complete and self._parsed.keep_alive and not self._reader.at_eof()
 
     async def send(self, request: bytes) -> None:
+        # The parser and what it calls know each other: cut, or only the garbage collector would find them.
+        self._parsed.parser = None
         self._parsed = _Parsed()
         try:
             self._writer.write(request)

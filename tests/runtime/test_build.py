@@ -104,6 +104,19 @@ async def test_a_later_stage_starts_from_an_earlier_one(tmp_path: Path) -> None:
     assert store.config((await build(store, folder)).id).settings.env == ("A=1", "B=2")
 
 
+async def test_files_are_copied_from_an_earlier_stage_and_from_an_image(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    await build(
+        store, context(tmp_path / "a", "FROM scratch\nCOPY d /d\nCOPY d/one /d/three\n", d__one="1", d__two="2")
+    )
+    file = "FROM built:1 AS first\nFROM scratch\nCOPY --from=first /d /all/\nCOPY --from=built:1 /d/two /two\n"
+    entry = await build(store, context(tmp_path / "b", file))
+    seen = {}
+    for layer in map(store.layer, store.config(entry.id).rootfs.diff_ids):
+        seen |= {str(p.relative_to(layer)): p.read_text() for p in layer.rglob("*") if p.is_file()}
+    assert seen == {"all/one": "1", "all/two": "2", "all/three": "1", "two": "2"}
+
+
 async def test_an_entrypoint_forgets_inherited_arguments_only(tmp_path: Path) -> None:
     store = ImageStore(tmp_path / "store")
     base = await build(store, context(tmp_path / "a", 'FROM scratch\nCMD ["old"]\nENTRYPOINT ["e"]\n'))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from podling.runtime.images.config import History, ImageConfig
 from podling.runtime.images.containerfile import ContainerfileError, Instruction
 from podling.runtime.images.copying import Context, CopyError, Owner, Staging
 from podling.runtime.images.host import FORMAT, Interpreter, host_base
-from podling.runtime.images.merged import Merged, Part
+from podling.runtime.images.merged import Merged, Part, export
 from podling.runtime.images.registry import this_architecture
 from podling.runtime.images.running import BuildNode, Command, RunError
 from podling.runtime.images.service import Puller
@@ -100,7 +101,7 @@ class _Build:
                 elif step.name == "ARG" and not stage.started:
                     globals_ |= stages.argument(step, arguments, {})
                 else:
-                    stage = await self._step(stage, step, arguments, globals_)
+                    stage = await self._step(stage, step, arguments, globals_, base)
             except (CopyError, RunError, ContainerfileError, users.UnknownUser) as error:
                 raise ContainerfileError(f"line {step.line}: {step.name}: {error}") from error
             if stage.alias:
@@ -123,12 +124,18 @@ class _Build:
         return stages.on_image(entry.id, self._store.config(entry.id), alias, number)
 
     async def _step(
-        self, stage: Stage, step: Instruction, arguments: Mapping[str, str], globals_: Mapping[str, str]
+        self,
+        stage: Stage,
+        step: Instruction,
+        arguments: Mapping[str, str],
+        globals_: Mapping[str, str],
+        base: stages.Base,
     ) -> Stage:
         if step.name == "ARG":
             return stage.with_variables(stages.argument(step, arguments, globals_))
         if step.name in ("COPY", "ADD"):
-            return await self._env.in_thread(self._copy, stage, step)
+            other = await self._other(step, base) if "from" in step.flags else None
+            return await self._env.in_thread(self._copy, stage, step, other)
         if step.name == "RUN":
             return await self._run(stage, step)
         changed = stages.set_value(stage, step)
@@ -136,25 +143,44 @@ class _Build:
             return await self._env.in_thread(self._work_folder, changed, step)
         return changed.with_history(step.text)
 
-    def _copy(self, stage: Stage, step: Instruction) -> Stage:
+    async def _other(self, step: Instruction, base: stages.Base) -> Stage:
+        """What `COPY --from` names: a stage before, or an image."""
+        name = step.flags["from"]
+        if name.lower() in self._done:
+            return self._done[name.lower()]
+        entry = await base(name)
+        return stages.on_image(entry.id, self._store.config(entry.id), "", -1)
+
+    def _copy(self, stage: Stage, step: Instruction, other: Stage | None) -> Stage:
         step = step._replace(rest=containerfile.substitute(step.rest, stage.values()))
         *patterns, target = step.words()
         if not patterns:
             raise CopyError(f"{step.name} requires at least two arguments")
-        if "from" in step.flags:
-            raise CopyError("--from is not supported")
         if any(pattern.startswith(("http://", "https://", "git@")) for pattern in patterns):
             raise CopyError("only files of the build context can be added")
-        sources = [source for pattern in patterns for source in self._context.sources(pattern)]
+        context = self._context if other is None else self._exported(other, patterns, step.line)
+        sources = [source for pattern in patterns for source in context.sources(pattern)]
         place = stage.absolute(target)
-        key = stage.next_key(step.text, copying.digest(self._context, sources), place)
+        key = stage.next_key(step.text, copying.digest(context, sources), place)
         below = self._merged(stage)
         owner = self._owner(step, below)
 
         def fill(folder: Path) -> None:
-            Staging(folder, below).copy(self._context, sources, place, owner, step.name == "ADD")
+            Staging(folder, below).copy(context, sources, place, owner, step.name == "ADD")
 
         return self._layer(stage, step, key, fill)
+
+    def _exported(self, other: Stage, patterns: Sequence[str], line: int) -> Context:
+        """A folder with just what is wanted of another stage or image, under the names that were used."""
+        tree, folder = self._merged(other), self._folder / f"from-{line}"
+        folder.mkdir()
+        for pattern in patterns:
+            name = posixpath.normpath("/" + pattern).lstrip("/")
+            try:
+                export(tree, tree.resolve(name), folder / name)
+            except FileNotFoundError:
+                raise CopyError(f'"/{name}": not found') from None
+        return Context(folder)
 
     def _work_folder(self, changed: Stage, step: Instruction) -> Stage:
         below = self._merged(changed)

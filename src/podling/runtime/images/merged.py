@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -99,6 +100,22 @@ class Merged:
                 yield part, path
             elif path == part.at or path.startswith(part.at + "/"):
                 yield part, path[len(part.at) :].lstrip("/")
+
+
+def export(tree: Merged, path: str, target: Path) -> None:
+    """Copy what is seen at `path` to `target`, links as links. Raises FileNotFoundError."""
+    place = tree.find(path) if path else None
+    if path and place is None:
+        raise FileNotFoundError(path)
+    if place is None or (place.is_dir() and not place.is_symlink()):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in tree.names(path):
+            export(tree, f"{path}/{name}".lstrip("/"), target / name)
+        if place is not None:
+            shutil.copystat(place, target)
+    elif place.is_symlink() or place.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(place, target, follow_symlinks=False)
 
 
 def _parents(path: str) -> Iterator[str]:

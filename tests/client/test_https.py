@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ import pytest
 
 from podling.api.errors import AlreadyExists, Expired, Forbidden, NotFound, ServiceUnavailable, Unauthorized
 from podling.api.kinds.core.pod import Pod
+from podling.apiserver.tls import load_certificate
 from podling.client.http1 import Address
 from podling.client.https import HttpsTransport, client_context
 from podling.client.resources import CONFIGMAPS, PODS, SERVICEACCOUNTS
 from podling.client.rest import Rest
+from podling.env import SystemEnv
 from podling.pki.ca import CertificateAuthority
 from podling.storage.memory import MemoryStorage
 from podling.supervise import Supervisor
@@ -146,3 +149,34 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced_unseen(tmp_p
         for connection in list(secured.server._connections):
             connection.shut()
         assert (await rest.get(CONFIGMAPS, "default", "x")).code == 200
+
+
+async def test_a_write_whose_connection_dies_before_the_answer_is_lost_and_not_repeated(tmp_path: Path) -> None:
+    authority = CertificateAuthority.create("test", SystemEnv().now())
+    serving = authority.serving("podling", ("podling",), SystemEnv().now())
+    received: list[bytes] = []
+
+    async def answer_once_per_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The second request of a connection is read, and the server dies."""
+        for turn in range(2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            received.append(head.split()[0])
+            if b"Content-Length: 2" in head:
+                await reader.readexactly(2)
+            if turn == 0:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.transport.abort()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(context, serving.certificate, serving.key)
+    path = str(tmp_path / "dying.sock")
+    async with await asyncio.start_unix_server(answer_once_per_connection, path, ssl=context):
+        transport = HttpsTransport(Address(path=path), client_context(authority.pair.certificate))
+        await transport.request("POST", "/x", body={})
+        with pytest.raises(ServiceUnavailable, match="lost before the answer"):
+            await transport.request("POST", "/x", body={})
+        assert received == [b"POST", b"POST"]
+        await transport.request("GET", "/x")
+        await transport.request("GET", "/x")
+        assert received[2:] == [b"GET", b"GET", b"GET"]
+        transport.close()

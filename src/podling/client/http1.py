@@ -2,8 +2,8 @@
 
 TCP or a Unix socket, TLS always; httptools parses, asyncio's streams carry. A connection serves one exchange at a
 time and returns to the pool when its answer has been read to the end. A kept connection that the server closed
-meanwhile is noticed before or at the first byte; the exchange is then repeated on a new one, which is safe because
-a server that closed an idle connection has not read the request.
+meanwhile is usually noticed before it is used; when it is noticed only after the request was sent, a read is repeated
+on a new connection and a write is a lost answer: nobody knows whether the server had carried it out.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Pool:
         self._fetching = asyncio.Semaphore(AT_ONCE)
 
     async def exchange(self, request: bytes) -> tuple[Connection, ResponseHead]:
-        """Send and wait for the head; the caller reads the body and gives the connection back."""
+        """Send and wait for the head; the caller reads the body and gives the connection back. GETs are repeated."""
         while True:
             connection = self._take() or await self._connect()
             try:
@@ -162,6 +162,8 @@ class Pool:
                 return connection, await connection.head()
             except Stale:
                 connection.close()
+                if not request.startswith(b"GET "):
+                    raise ServiceUnavailable("the connection was lost before the answer") from None
             except BaseException:
                 connection.close()
                 raise

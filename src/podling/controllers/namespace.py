@@ -46,8 +46,8 @@ def reconcile(found: Object, view: View) -> Plan:
     name = found.head.name
     contents = _contents(name, view)
     condition_updates = _status(found, contents, view)
-    pods = [PODS] if contents.get(PODS.plural) else []
-    doomed = pods or [served.resource for served in _namespaced(view) if _living(served, name, view)]
+    here = [served for served in _namespaced(view) if served.resource == PODS or not contents.get(PODS.plural)]
+    doomed = [served.resource for served in here if _living(served, name, view)]
     deletions: list[Action] = [DeleteAll(resource, name) for resource in doomed]
     if condition_updates or deletions:
         yield [*condition_updates, *deletions]

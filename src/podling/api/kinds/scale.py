@@ -42,7 +42,7 @@ def scaled(obj: Json, paths: Scale, scale: Json) -> Json:
 
 def validate(scale: Json) -> list[Cause]:
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if replicas >= 0:
+    if isinstance(replicas, int) and replicas >= 0:
         return []
     return [causes.invalid("spec.replicas", replicas, "must be greater than or equal to 0")]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
-from podling.api import labels
-from podling.api.errors import Cause, invalid
+from podling.api.errors import invalid
 from podling.api.kinds.kind import Scale
+from podling.api.kinds.scale import scale_of, scaled, validate
 from podling.api.objects import Object
+from podling.api.schema import Type
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read
 from podling.apiserver.endpoints.change import Change, change
@@ -29,23 +30,21 @@ def get_scale(backend: Backend, request: Request) -> Response:
     assert request.target is not None
     served, scale = _served(backend, request)
     obj = find(backend, served, request.target)
-    return Response(200, orjson.dumps(scale_of(obj.json(), scale)))
+    return Response(200, orjson.dumps(scale_of(obj.json(), scale, _api_version(served))))
 
 
 async def put_scale(backend: Backend, request: Request) -> Response:
     target = request.target
     assert target is not None
     served, scale = _served(backend, request)
-    type_ = backend.schemas.kind("autoscaling", "v1", "Scale")
-    body = read(backend, request, type_, "autoscaling/v1", "Scale")
+    body = read(backend, request, _type(backend, served), _api_version(served), "Scale")
     place(body, served, target.namespace, target.name)
     return await _write(backend, request, served, scale, lambda _: body)
 
 
 async def patch_scale(backend: Backend, request: Request) -> Response:
     served, scale = _served(backend, request)
-    type_ = backend.schemas.kind("autoscaling", "v1", "Scale")
-    apply = parse_patch(request.headers.get("content-type", ""), request.body, type_)
+    apply = parse_patch(request.headers.get("content-type", ""), request.body, _type(backend, served))
 
     def make(old: Json) -> Json:
         revision = old["metadata"]["resourceVersion"]
@@ -60,45 +59,19 @@ async def patch_scale(backend: Backend, request: Request) -> Response:
 async def _write(backend: Backend, request: Request, served: Served, scale: Scale, make: Any) -> Response:
     target = request.target
     assert target is not None
+    api_version = _api_version(served)
 
     def change_of(old: Json) -> Json:
-        wanted = make(scale_of(old, scale))
-        replicas = (wanted.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
-            text = f"Invalid value: {replicas}: must be greater than or equal to 0"
-            cause = Cause("FieldValueInvalid", text, "spec.replicas")
-            raise invalid("Scale", target.name, [cause], "autoscaling")
-        _put(old, scale.spec_replicas, replicas)
-        said = wanted["metadata"].get("resourceVersion", "")
-        old["metadata"]["resourceVersion"] = said
-        return old
+        wanted = make(scale_of(old, scale, api_version))
+        if causes := validate(wanted):
+            raise invalid("Scale", target.name, causes, "autoscaling")
+        new = scaled(old, scale, wanted)
+        new["metadata"]["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
+        return new
 
     wanted = Change(served, target.namespace, target.name, change_of, "scale", dry_run(request))
     obj: Object = await change(backend, request, wanted)
-    return Response(200, orjson.dumps(scale_of(obj.json(), scale)))
-
-
-def scale_of(obj: Json, scale: Scale) -> Json:
-    """The autoscaling/v1 Scale of a hub object."""
-    metadata = obj["metadata"]
-    selector = _at(obj, scale.selector) if scale.selector else None
-    text = str(labels.of(selector) if _is_selector(selector) else labels.of_map(selector)) if selector else ""
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    status: Json = {"replicas": _at(obj, scale.status_replicas) or 0}
-    if text:
-        status["selector"] = text
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {name: metadata[name] for name in kept if name in metadata},
-        "spec": {"replicas": _at(obj, scale.spec_replicas) or 0},
-        "status": status,
-    }
-
-
-def _is_selector(selector: Json) -> bool:
-    """A LabelSelector, in contrast to the plain map of a ReplicationController."""
-    return "matchLabels" in selector or "matchExpressions" in selector
+    return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
 
 
 def _served(backend: Backend, request: Request) -> tuple[Served, Scale]:
@@ -110,14 +83,12 @@ def _served(backend: Backend, request: Request) -> tuple[Served, Scale]:
     return served, served.kind.scale
 
 
-def _at(obj: Any, path: str) -> Any:
-    for key in path.strip(".").split("."):
-        obj = obj.get(key) if isinstance(obj, dict) else None
-    return obj
+def _api_version(served: Served) -> str:
+    """That of the Scale kind: autoscaling/v1, but apps/v1beta2 had a Scale of its own."""
+    sub = served.entry.subresources["scale"]
+    return f"{sub.group}/{sub.version}"
 
 
-def _put(obj: Json, path: str, value: Any) -> None:
-    *way, last = path.strip(".").split(".")
-    for key in way:
-        obj = obj.setdefault(key, {})
-    obj[last] = value
+def _type(backend: Backend, served: Served) -> Type | None:
+    sub = served.entry.subresources["scale"]
+    return backend.schemas.kind(sub.group, sub.version, sub.kind)

@@ -33,7 +33,7 @@ def version(backend: Backend, request: Request) -> Response:
         "compiler": f"cpython {platform.python_version()} (podling)",
         "platform": f"linux/{machine}",
     }
-    return Response(200, orjson.dumps(document))
+    return Response(200, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 def health(backend: Backend, request: Request) -> Response:
@@ -74,7 +74,7 @@ def openid_configuration(backend: Backend, request: Request) -> Response:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     }
-    return Response(200, orjson.dumps(document))
+    return Response(200, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 def openid_keys(backend: Backend, request: Request) -> Response:

@@ -104,7 +104,7 @@ def _own_mounts(state: str) -> str:
     if hybrid:
         # crun refuses a hybrid host while it sees the v2 tree; merely unmounting it lets crun write to the host's
         # tmpfs below.
-        kernel.mount("tmpfs", hybrid, "tmpfs", flags, "size=1m,mode=755")
+        kernel.mount("tmpfs", hybrid, "tmpfs", flags, "size=16m,mode=755")
     run = f"{os.path.realpath(state)}/{RUN}"
     os.makedirs(run, mode=0o700, exist_ok=True)
     kernel.mount("tmpfs", run, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=700")

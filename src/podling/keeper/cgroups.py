@@ -8,6 +8,7 @@ hierarchies are mounted, which the kernel says itself.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 
@@ -34,8 +35,9 @@ def _ours(path: str) -> str:
 class Hierarchies:
     """Where which controller lives. `unified` is a v2 tree that is the only one (no hybrid's remnant)."""
 
-    def __init__(self, mounts: dict[str, str], unified: str, hybrid: str) -> None:
-        self.controllers, self.unified, self.hybrid = mounts, unified, hybrid
+    def __init__(self, mounts: dict[str, str], unified: str, hybrid: str, cover: str = "") -> None:
+        """`cover`: where the keeper's own tmpfs hides a hybrid's remnant; runtimes leave plain files in it."""
+        self.controllers, self.unified, self.hybrid, self.cover = mounts, unified, hybrid, cover
 
     def folders(self, path: str) -> Iterator[str]:
         """The folder of group `path` in every hierarchy, whether or not it is there."""
@@ -57,14 +59,16 @@ def discover(table: str = "/proc/self/mounts") -> Hierarchies:
             _, target, kind, options, *_ = line.split(" ")
             trees[target.encode().decode("unicode_escape") if "\\" in target else target] = (kind, options)
     controllers: dict[str, str] = {}
-    second = ""
+    second = cover = ""
     for target, (kind, options) in trees.items():
         if kind == "cgroup":
             controllers.update(dict.fromkeys(options.split(","), target))
         elif kind == "cgroup2":
             second = second or target
+        elif kind == "tmpfs" and target.startswith("/sys/fs/cgroup/"):
+            cover = target
     if any(name in controllers for name in ("cpu", "memory", "pids")):
-        return Hierarchies(controllers, "", second)
+        return Hierarchies(controllers, "", second, cover)
     return Hierarchies(controllers, second, "")
 
 
@@ -136,6 +140,9 @@ def remove(where: Hierarchies, path: str) -> None:
                 os.rmdir(folder)
             except OSError:
                 continue
+    if where.cover:
+        # No kernel empties these folders; a few hundred of them would fill the tmpfs and no container could start.
+        shutil.rmtree(where.cover + path, ignore_errors=True)
 
 
 def remove_empty_parents(where: Hierarchies, path: str) -> None:

@@ -46,8 +46,9 @@ class Processes:
         return pid
 
     def adopt(self, pid: int, done: Callable[[int], None]) -> None:
-        if pid in self._unclaimed:
-            done(self._unclaimed.pop(pid))
+        status = self._unclaimed.pop(pid, None)
+        if status is not None and not _alive(pid):
+            done(status)
         else:
             self._waiting[pid] = done
 
@@ -63,6 +64,15 @@ class Processes:
             self._commands.discard(pid)
             if not self._commands:
                 self._unclaimed.clear()
+
+
+def _alive(pid: int) -> bool:
+    """A number that was somebody's before may be somebody else's now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def exit_of(status: int) -> tuple[int, int]:

@@ -37,6 +37,11 @@ class LineSplitter:
         lines = (self._rest + data).split(b"\n")
         rest = lines.pop()
         out: list[bytes] = []
+        if lines and max(map(len, lines)) <= MAX_LINE:
+            # Ten thousand short lines in one piece are common, and Python is slow line by line.
+            head = b"%s %s F " % (time.encode(), self._stream)
+            out += [head, (b"\n" + head).join(lines), b"\n"]
+            lines = []
         for line in lines:
             self._cut(line, time, out)
             out.append(self._line(time, b"F", line[self._whole(line) :]))

@@ -315,18 +315,28 @@ def test_an_idle_cluster_costs_next_to_nothing(state: Path, show: Show) -> None:
     assert memory <= 150
 
 
+READY = '{{.metadata.name}} {{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}}'
+
+
 def test_fifty_pods_are_ready_in_time(cluster: Cluster, show: Show) -> None:
+    """Watched, not asked: `kubectl wait` allows itself five requests a second."""
     figures = []
-    for _ in range(3):
-        pods = [pod(f"many-{number}", "sleep", "infinity") for number in range(50)]
+    for round_ in range(3):
+        pods = [pod(f"many-{round_}-{number}", "sleep", "infinity") for number in range(50)]
         for each in pods:
             each["metadata"]["labels"] = {"app": "many"}
-        began = time.monotonic()
-        cluster.create(*pods)
-        cluster.wait_ready("-l", "app=many")
-        figures.append(time.monotonic() - began)
-        cluster.kubectl("delete", "pod", "-l", "app=many", "--grace-period=0", "--force").ok()
+        with Watch(cluster, "pods", "-l", "app=many", template=READY) as seen:
+            began = time.time()
+            cluster.create(*pods)
+            eventually(
+                lambda seen=seen: len({text for _, text in seen.lines if text.endswith("True")}) == 50,
+                60,
+                "50 are ready",
+            )
+            figures.append(max(moment for moment, text in seen.lines if text.endswith("True")) - began)
+        cluster.kubectl("delete", "pod", "-l", "app=many", "--grace-period=0", "--force", "--wait=false").ok()
         gone(cluster, "app=many")
+        eventually(lambda: not cluster.containers("many-"), 60, "their containers are gone")
     show("50 Pods Ready", f"{statistics.median(figures):.2f} s (median of 3)", "2.5 s")
     assert statistics.median(figures) <= 2.5
 

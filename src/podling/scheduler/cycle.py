@@ -66,8 +66,10 @@ class Cycle:
         return Placement(winners[int(chance * len(winners))])
 
     def _ranking(self, facts: PodFacts, snapshot: Snapshot) -> _Ranking:
+        prepared = _prepare(self._plugins, facts, snapshot)
+        if any(plugin.survey is not None for plugin, _ in prepared):
+            return self._rank(prepared, snapshot)
         known = self._rankings.get(facts.signature)
-        prepared = _prepare(self._plugins, facts)
         if known is not None and known.described == snapshot.described and _refresh(known, prepared, snapshot):
             return known
         ranking = self._rank(prepared, snapshot)
@@ -119,8 +121,11 @@ def _refresh(known: _Ranking, prepared: _Prepared, snapshot: Snapshot) -> bool:
 _Prepared = list[tuple[Plugin, Any]]
 
 
-def _prepare(plugins: Iterable[Plugin], facts: PodFacts) -> _Prepared:
-    prepared = [(plugin, plugin.prepare(facts)) for plugin in plugins]
+def _prepare(plugins: Iterable[Plugin], facts: PodFacts, snapshot: Snapshot) -> _Prepared:
+    prepared = [
+        (plugin, plugin.prepare(facts) if plugin.survey is None else plugin.survey(facts, snapshot))
+        for plugin in plugins
+    ]
     return [(plugin, state) for plugin, state in prepared if state is not None]
 
 

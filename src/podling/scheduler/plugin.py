@@ -1,7 +1,7 @@
 """What a scheduler plugin is: up to three pure functions and a weight.
 
-Each file of `plugins/` holds one constant `PLUGIN`. `prepare` looks at the Pod once and may answer None: the plugin
-then has nothing to say about this Pod and is not asked about any node.
+Each file of `plugins/` holds one constant `PLUGIN`. `prepare` looks at the Pod once (`survey` at all nodes too) and may
+answer None: the plugin then has nothing to say about this Pod and is not asked about any node.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from podling.scheduler.snapshot import NodeFacts, PodFacts
+from podling.scheduler.snapshot import NodeFacts, PodFacts, Snapshot
 
 HIGHEST = 100
 """The best score."""
@@ -40,6 +40,8 @@ class Plugin:
     """Raw scores of all possible nodes to 0 … 100, where the raw ones are not. A plugin that has it may look at a
     node's own description only, not at the Pods on it: its scores are kept while no node is described anew."""
     weight: int = 1
+    survey: Callable[[PodFacts, Snapshot], Any | None] | None = None
+    """Instead of `prepare`: what it says of one node depends on the Pods of others, so it is never remembered."""
 
 
 def up_to_highest(scores: Scores, *, reverse: bool = False) -> Scores:

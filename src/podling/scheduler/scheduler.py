@@ -15,7 +15,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.events import EventRecorder
 from podling.client.informer import Informers
-from podling.client.resources import NODES, PODS
+from podling.client.resources import NAMESPACES, NODES, PODS
 from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.env import Env, rfc3339
@@ -49,6 +49,7 @@ class Scheduler:
         self._own_informers = informers is None
         self._informers = informers or Informers(transport, env)
         self._pods, self._nodes = self._informers.of(PODS), self._informers.of(NODES)
+        self._namespaces = self._informers.of(NAMESPACES)
         self._recorder = EventRecorder(transport, env, NAME)
         self._journal = journal or (lambda line: None)
         self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
@@ -67,6 +68,8 @@ class Scheduler:
     async def _schedule(self) -> None:
         await self._nodes.wait_synced()
         await self._pods.wait_synced()
+        await self._namespaces.wait_synced()
+        self._namespaces.on_change(self._namespace_changed)
         self._nodes.on_change(self._node_changed)
         self._pods.on_change(self._pod_changed)
         while True:
@@ -156,6 +159,12 @@ class Scheduler:
             log.info("%s: condition not written: %s", facts.key, error)
         self._journal(f"unschedulable {facts.key}: {message}")
 
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            self._snapshot.namespaces[new.head.name] = new.head.labels
+        elif old is not None:
+            self._snapshot.namespaces.pop(old.head.name, None)
+
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             if old is not None:
@@ -175,6 +184,9 @@ class Scheduler:
         if pod.spec.node_name:
             self._queue.drop(new.key)
             self._snapshot.put(facts_of(new.key, pod), pod.spec.node_name)
+            if _may_help_others(old, new):
+                self._queue.wake()
+                self._wake.set()
         elif pod.spec.scheduler_name in ("", NAME) and not new.head.deleting:
             self._pod_waits(new)
         else:
@@ -195,3 +207,8 @@ class Scheduler:
             self._snapshot.take(gone.key)
             self._queue.wake()
             self._wake.set()
+
+
+def _may_help_others(old: Object | None, new: Object) -> bool:
+    """A Pod that was placed, or carries other labels now, may be the neighbour that another one waits for."""
+    return old is None or not old.view.spec.node_name or old.head.labels != new.head.labels

@@ -67,6 +67,10 @@ class Snapshot:
     def __init__(self) -> None:
         self.nodes: dict[str, NodeFacts] = {}
         self.changes = self.described = 0
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        """The labels of namespaces."""
+        self.minding: dict[str, PodFacts] = {}
+        """Placed Pods that say which others they want near or far."""
         self._changed: dict[str, int] = {}
         self._homes: dict[str, str] = {}
         self._waiting: dict[str, dict[str, PodFacts]] = {}
@@ -96,6 +100,8 @@ class Snapshot:
         """The Pod is on this node, or assumed to be; replaces what was known of it."""
         self.take(facts.key)
         self._homes[facts.key] = node
+        if minds_others(facts.pod):
+            self.minding[facts.key] = facts
         if node in self.nodes:
             self.nodes[node].add(facts)
             self._touch(node)
@@ -105,6 +111,7 @@ class Snapshot:
     def take(self, key: str) -> None:
         """The Pod is gone, has finished or was not bound after all."""
         node = self._homes.pop(key, None)
+        self.minding.pop(key, None)
         if node is None:
             return
         if node in self.nodes:
@@ -131,6 +138,12 @@ class Snapshot:
         self._changed[node] = self.changes
 
 
+def minds_others(pod: Pod) -> bool:
+    """It has (anti-)affinity to Pods."""
+    affinity = pod.spec.affinity
+    return affinity is not None and (affinity.pod_affinity is not None or affinity.pod_anti_affinity is not None)
+
+
 def _description(node: Node) -> tuple[object, ...]:
     """What decisions read of a node besides its Pods."""
     return (node.metadata.labels, node.spec, node.status.allocatable)
@@ -151,6 +164,7 @@ def facts_of(key: str, pod: Pod) -> PodFacts:
             spec.tolerations,
             spec.priority,
             spec.preemption_policy,
+            spec.topology_spread_constraints,
             [container.image for container in spec.containers],
         ),
         order="sorted",

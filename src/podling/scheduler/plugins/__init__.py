@@ -17,6 +17,8 @@ ORDER = (
     "nodeaffinity",
     "nodeports",
     "noderesourcesfit",
+    "podtopologyspread",
+    "interpodaffinity",
     "noderesourcesbalanced",
 )
 

@@ -272,8 +272,10 @@ def validate_labels(labels: Mapping[str, str], path: str) -> list[Cause]:
     """The findings in a map of labels at `path` (`metadata.labels`)."""
     out = []
     for key, value in labels.items():
-        out += [_cause(path, key, message) for message in names.qualified_name(key)]
-        out += [_cause(path, value, message) for message in names.label_value(value)]
+        if wrong := names.qualified_name(key):
+            out += [_cause(path, key, message) for message in wrong]
+        if wrong := names.label_value(value):
+            out += [_cause(path, value, message) for message in wrong]
     return out
 
 

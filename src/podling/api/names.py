@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -77,8 +79,13 @@ def mismatch(says: str, pattern: str, *examples: str) -> str:
     return f"{says} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
+@cache
+def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern).fullmatch
+
+
 def _matches(pattern: str, value: str) -> bool:
-    return re.fullmatch(pattern, value) is not None
+    return _compiled(pattern)(value) is not None
 
 
 def _length(value: str) -> int:
@@ -127,6 +134,11 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 def qualified_name(value: str) -> list[str]:
     """`name` or `prefix.example.com/name`: keys of labels and annotations, resource names."""
+    # Nearly every name is right and short: only a wrong one pays for the sentences.
+    return [] if len(value) <= 63 and _matches(QUALIFIED, value) else _qualified_name(value)
+
+
+def _qualified_name(value: str) -> list[str]:
     pattern = mismatch(QUALIFIED_SAYS, QUALIFIED, "MyName", "my.name", "123-abc")
     parts = value.split("/")
     if len(parts) > 2:
@@ -194,6 +206,8 @@ def env_name(value: str, *, relaxed: bool = True) -> list[str]:
 
 def config_key(value: str) -> list[str]:
     """Keys of ConfigMaps and Secrets."""
+    if len(value) <= 253 and value[:1] != "." and _matches(CONFIG_KEY, value):
+        return []
     out = [too_long(253)] if _length(value) > 253 else []
     if not _matches(CONFIG_KEY, value):
         out.append(mismatch(CONFIG_KEY_SAYS, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))

@@ -1,8 +1,9 @@
 """The queue of writes of a store: decided at once, written in batches, acknowledged when they are committed.
 
 One batch is under way at a time; what arrives meanwhile is the next one, so the batch grows with the load and the
-cost of a commit is shared. A batch that fails takes everything queued behind it along, because that was decided on
-heads which never came to be.
+cost of a commit is shared. A batch does not leave while the turns of the loop still bring more writes: a commit costs
+as much as several requests, and the writes of eight busy clients are then one batch instead of four (half the CPU). A
+batch that fails takes everything queued behind it along, because that was decided on heads which never came to be.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from podling.storage.ledger import Ledger
 
 BATCH_ROWS = 1000
 BATCH_BYTES = 16 << 20
+GATHERING = 8
+"""Turns of the loop a batch waits at most for more writes; it leaves when two in a row brought none."""
 
 Finished = Callable[[StorageError | None], None]
 WriteBatch = Callable[[Sequence[Row], Finished], None]
@@ -65,7 +68,16 @@ class GroupCommit:
     def _schedule(self) -> None:
         if not self._scheduled and not self._batch:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._gather, 0, 0, GATHERING)
+
+    def _gather(self, known: int, quiet: int, turns: int) -> None:
+        """A request that is read in one turn decides in the next: one quiet turn alone says nothing."""
+        count = len(self._queue)
+        quiet = 0 if count > known else quiet + 1
+        if quiet < 2 and turns and count < BATCH_ROWS:
+            asyncio.get_running_loop().call_soon(self._gather, count, quiet, turns - 1)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         self._scheduled = False

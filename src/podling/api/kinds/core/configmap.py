@@ -34,7 +34,7 @@ def validate(obj: Json) -> list[Cause]:
         if key in binary:
             found.append(causes.invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
     found += datarules.keys("binaryData", binary)
-    total = sum(len(text.encode()) for text in data.values())
+    total = len("".join(data.values()).encode())
     total += sum(datarules.size_of_base64(text) for text in binary.values())
     return [*found, causes.too_long("[]", datarules.LIMIT)] if total > datarules.LIMIT else found
 

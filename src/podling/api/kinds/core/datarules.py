@@ -15,7 +15,12 @@ _IMMUTABLE: Final = "field is immutable when `immutable` is set"
 
 
 def keys(field: str, data: Json | None) -> list[Cause]:
-    return [cause for key in data or () for cause in rules.all_invalid(f"{field}[{key}]", key, names.config_key(key))]
+    return [
+        cause
+        for key in data or ()
+        if (wrong := names.config_key(key))
+        for cause in rules.all_invalid(f"{field}[{key}]", key, wrong)
+    ]
 
 
 def size_of_base64(text: str) -> int:

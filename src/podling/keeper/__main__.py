@@ -7,7 +7,6 @@ counts it, or the reason on stderr with exit code 1.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import signal
@@ -48,7 +47,6 @@ def _start(state: str, group: str, hostname: str, lock: int) -> int:
     host_net = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     host_proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if os.getsid(0) != os.getpid():
-        with contextlib.suppress(PermissionError):  # whoever started us may have made the session already
         os.setsid()
     cgroups.join(cgroups.discover(), f"{group}/keeper")
     flags = kernel.NEWNS | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS | kernel.NEWPID

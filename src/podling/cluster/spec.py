@@ -118,13 +118,26 @@ def check_name(name: str) -> str:
     return name
 
 
-def free_number(root: Path) -> int:
-    """The lowest number no cluster here has. Call it under `locked`."""
+@contextmanager
+def claimed_number(root: Path) -> Iterator[int]:
+    """The lowest number nobody on this machine has, held until the block is left and its server listens.
+
+    The lock of a root folder says nothing to other users' folders, so the claim is an abstract socket: one name for
+    all of the machine, and gone with this process whatever happens. Call it under `locked`. Raises SpecError.
+    """
     taken = {spec.number for name in names(root) if (spec := load(ClusterPaths(root, name)))}
-    free = next((number for number in range(256) if number not in taken and _unused(number)), None)
-    if free is None:
-        raise SpecError("all 256 numbers for clusters are taken; podling delete --name NAME makes room")
-    return free
+    for number in range(256):
+        if number in taken:
+            continue
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0podling/number/{number}")
+            except OSError:
+                continue
+            if _unused(number):
+                yield number
+                return
+    raise SpecError("all 256 numbers for clusters are taken; podling delete --name NAME makes room")
 
 
 def _unused(number: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from podling.keeper.launch import KeeperError, find_keeper, start_keeper
 
 from . import credentials, kubeconfigs
 from .doctor import check_machine
+from .interrupts import Interrupts
 from .launch import Launch, LaunchError
 from .paths import ClusterPaths
 from .process import Process
@@ -27,9 +29,8 @@ from .spec import (
     ProfileName,
     ProxyMode,
     RuntimeName,
-    SpecError,
     StoreName,
-    free_number,
+    claimed_number,
     load,
     locked,
     save,
@@ -85,24 +86,40 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
-    """Bring the cluster up; None where it is running already. Raises StartError, KeyboardInterrupt."""
+    """Bring the cluster up; None where it is running already. Raises StartError, SpecError, KeyboardInterrupt."""
     trial = load(paths) or ClusterSpec(name=paths.name, number=0)
     _refuse_unfit(wishes.of(trial), arguments)
-    with locked(paths.root):
-        known = load(paths)
-        if known and not Missing.of(paths, known):
-            return None
-        spec = wishes.of(known or ClusterSpec(name=paths.name, number=free_number(paths.root), owner=_owner()))
+    interrupts, fresh = Interrupts(), not paths.root.exists()
+    try:
+        with interrupts.deferred(), locked(paths.root):
+            try:
+                return _start(paths, wishes, env, steps, interrupts)
+            finally:
+                if fresh and not paths.directory.exists():
+                    shutil.rmtree(paths.root, ignore_errors=True)
+    except (LaunchError, KeeperError, OSError) as error:
+        raise StartError(_explain(error, paths)) from error
+
+
+def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrupts: Interrupts) -> ClusterSpec | None:
+    known = load(paths)
+    if known and not Missing.of(paths, known):
+        return None
+    with ExitStack() as claims:
+        if known is None:
+            number = claims.enter_context(claimed_number(paths.root))
+            known_or_new = ClusterSpec(name=paths.name, number=number, owner=_owner())
+        else:
+            known_or_new = known
+        spec = wishes.of(known_or_new)
         down = Missing.of(paths, spec).everything(spec)
         try:
             save(paths, spec)
-            _bring_up(paths, spec, env, steps)
-        except BaseException as error:
+            _bring_up(paths, spec, env, steps, interrupts)
+        except BaseException:
             # Whatever ended the start (Ctrl-C too): nothing of it may be left.
             if known is None or down:
                 _undo(paths, spec, known is None)
-            if isinstance(error, LaunchError | SpecError | KeeperError | OSError):
-                raise StartError(_explain(error, paths)) from error
             raise
     return spec
 
@@ -124,7 +141,7 @@ def _explain(error: BaseException, paths: ClusterPaths) -> str:
     return str(error)
 
 
-def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps) -> None:
+def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, interrupts: Interrupts) -> None:
     missing = Missing.of(paths, spec)
     common = ["--root", str(paths.root), "--name", paths.name]
     node_paths = paths.node(spec.node_name)
@@ -135,6 +152,7 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps) ->
     credentials.ensure(paths, spec, env.now())
     _hand_over(paths, spec)
     steps.done("keys and certificates")
+    interrupts.check()
     if server:
         server.go()
     if missing.keeper:
@@ -144,9 +162,11 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps) ->
         node.go()
     for launched in (server, node):
         if launched:
-            launched.wait(START_SECONDS, env.monotonic, steps.done)
+            with interrupts.heard():
+                launched.wait(START_SECONDS, env.monotonic, steps.done)
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
     steps.done(f'context "{spec.name}" in {file}')
+    interrupts.check()
 
 
 def _launch(module: str, arguments: list[str], log: Path, pid: Path) -> Launch:
@@ -172,5 +192,3 @@ def _undo(paths: ClusterPaths, spec: ClusterSpec, fresh: bool) -> None:
     if fresh:
         kubeconfigs.remove_from_user_file(spec.name)
         remove(paths)
-        if paths.root.is_dir() and not any(paths.root.joinpath("clusters").glob("*")):
-            shutil.rmtree(paths.root / "clusters", ignore_errors=True)

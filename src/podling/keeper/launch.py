@@ -67,6 +67,7 @@ def start_keeper(state_dir: Path, cluster: str, node: str) -> KeeperHandle:
             text=True,
             check=False,
             timeout=30,
+            start_new_session=True,  # a Ctrl-C meant for the caller must not end it half way
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise KeeperError(str(error)) from error

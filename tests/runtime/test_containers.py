@@ -51,7 +51,7 @@ async def test_a_program_that_is_not_there_is_named(binary: str) -> None:
             assert failure.value.reason == "RunContainerError"
         _, containers = await m.runtime.list()
         assert [(c.state, c.exit_code) for c in containers] == [("exited", 128)] * 3
-        assert "not found" in containers[0].message
+        assert containers[0].message.endswith('exec: "no-such-program": executable file not found in $PATH')
 
 
 @BOTH

@@ -105,11 +105,25 @@ class OciRuntime:
         if not self._swept:
             self._swept = True
             await self._env.in_thread(self._bundles.sweep, {record["id"] for record in found["containers"]})
-        return tuple(map(_sandbox, found["sandboxes"])), tuple(map(_container, found["containers"]))
+        return tuple(map(_sandbox, found["sandboxes"])), tuple(map(self._container, found["containers"]))
 
     async def container(self, container: str) -> Container | None:
         record = await self._call("container", id=container)
-        return _container(record) if record else None
+        return self._container(record) if record else None
+
+    def _container(self, record: dict[str, Any]) -> Container:
+        found = _container(record)
+        if not found.started_at and found.message:
+            return msgspec.structs.replace(found, message=self._in_words(found.id, found.message))
+        return found
+
+    def _in_words(self, container: str, said: str) -> str:
+        """What the runtime said when a start failed, as users know it."""
+        try:
+            program = self._bundles.process(container, (), False)["args"][0]
+        except FileNotFoundError:
+            return said
+        return complaints.start_failure(self.name, said, program)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[ContainerEvent]]:
@@ -239,8 +253,7 @@ class OciRuntime:
             try:
                 await self._call("start_container", id=container)
             except RuntimeFailure as failure:
-                program = self._process(container, (), False)["args"][0]
-                raise RuntimeFailure(complaints.start_failure(self.name, failure.message, program)) from None
+                raise RuntimeFailure(self._in_words(container, failure.message)) from None
 
     async def stop_container(self, container: str, grace: float) -> None:
         found = await self._call("container", id=container)

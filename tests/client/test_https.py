@@ -14,6 +14,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.apiserver.tls import load_certificate
 from podling.client.http1 import Address
 from podling.client.https import HttpsTransport, client_context
+from podling.client.informer import Informer
 from podling.client.resources import CONFIGMAPS, PODS, SERVICEACCOUNTS
 from podling.client.rest import Rest
 from podling.env import SystemEnv
@@ -180,3 +181,43 @@ async def test_a_write_whose_connection_dies_before_the_answer_is_lost_and_not_r
         await transport.request("GET", "/x")
         assert received[2:] == [b"GET", b"GET", b"GET"]
         transport.close()
+
+
+@pytest.mark.parametrize("how", ["abort", "close"])
+async def test_a_watch_survives_the_death_of_its_server_as_an_informer_and_goes_on(tmp_path: Path, how: str) -> None:
+    """The connection may end with a reset or an end of file, in the middle of an event or between two."""
+    authority = CertificateAuthority.create("test", SystemEnv().now())
+    serving = authority.serving("podling", ("podling",), SystemEnv().now())
+    watches = 0
+    chunked = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    listing = b'{"kind":"ConfigMapList","metadata":{"resourceVersion":"5"},"items":[]}'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal watches
+        while b"watch=true" not in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(listing) + listing)
+        watches += 1
+        event = _event_line(f"x{watches}", 5 + watches)
+        cut = event if watches % 2 else event + event[:30]
+        writer.write(chunked + b"%x\r\n%b\r\n" % (len(cut), cut))
+        await writer.drain()
+        if how == "abort":
+            writer.transport.abort()
+        else:
+            writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_certificate(context, serving.certificate, serving.key)
+    path = str(tmp_path / "dying.sock")
+    async with await asyncio.start_unix_server(serve, path, ssl=context), Supervisor() as tasks, asyncio.timeout(20):
+        transport = HttpsTransport(Address(path=path), client_context(authority.pair.certificate))
+        informer = Informer(transport, CONFIGMAPS, SystemEnv())
+        tasks.start("informer", informer.run())
+        await informer.wait_until(lambda: len(informer.list()) >= 4)
+        transport.close()
+
+
+def _event_line(name: str, revision: int) -> bytes:
+    metadata = {"name": name, "namespace": "default", "uid": name, "resourceVersion": str(revision)}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    return msgspec.json.encode({"type": "ADDED", "object": body}) + b"\n"

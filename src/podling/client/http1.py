@@ -116,7 +116,10 @@ class Connection:
                 yield self._parsed.body.popleft()
             if self._parsed.complete:
                 return
-            data = await self._receive()
+            try:
+                data = await self._receive()
+            except Stale as error:
+                raise ServiceUnavailable("the connection was lost in the middle of an answer") from error
             if not data:
                 raise ServiceUnavailable("the connection was closed in the middle of an answer")
             self._feed(data)

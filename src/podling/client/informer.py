@@ -21,7 +21,7 @@ from podling.supervise import Supervisor
 Handler = Callable[[Object | None, Object | None], None]
 """(old, new): old is None for what appeared, new is None for what is gone. Must not block or raise."""
 
-FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
+FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0
 log = logging.getLogger(__name__)
 
 

@@ -186,6 +186,16 @@ async def test_a_keeper_is_small_and_pid_1_of_its_own_namespaces() -> None:
         assert (m.keeper.socket.stat().st_mode & 0o777) == 0o600
 
 
+async def test_a_client_can_join_the_node() -> None:
+    async with machine() as m:
+        _, fds = await m.client.call_fds("namespaces_of_node")
+        for fd, kind in zip(fds, ("net", "mnt"), strict=True):
+            inode = re.search(r"\d+", os.readlink(f"/proc/{m.keeper.pid}/ns/{kind}"))
+            assert inode is not None
+            assert os.fstat(fd).st_ino == int(inode[0])
+            os.close(fd)
+
+
 async def test_a_second_keeper_for_the_same_folder_is_refused() -> None:
     async with machine() as m:
         with pytest.raises(KeeperError, match="runs already"):

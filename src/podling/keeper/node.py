@@ -6,7 +6,7 @@ OSError and changes nothing.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import os
 import socket
 
@@ -190,9 +190,6 @@ class Node:
             self.records.forget_sandbox(record["id"])
             self.tell("sandbox", record["id"], record["id"])
 
-    def network_of_sandbox(self, request: dict[str, Any], answer: Answer) -> None:
-        answer.ok({}, self.namespaces.open(self._sandbox(request)["id"], "net"))
-
     def socket_in_sandbox(self, request: dict[str, Any], answer: Answer) -> None:
         answer.ok({}, self.namespaces.socket_in(self._sandbox(request)["id"]).detach())
 
@@ -261,7 +258,9 @@ class Node:
 
     def exec_sync(self, request: dict[str, Any], answer: Answer) -> None:
         def reply(code: int, output: bytes, late: bool) -> None:
-            answer.ok({"exit_code": code, "output": base64.b64encode(output).decode(), "timed_out": late})
+            answer.ok(
+                {"exit_code": code, "output": binascii.b2a_base64(output, newline=False).decode(), "timed_out": late}
+            )
 
         self.execs.collect(self._running(request), request, reply, answer.error)
 

@@ -6,7 +6,6 @@ Overlays are `volatile`: nothing in a container's writable layer is worth a sync
 from __future__ import annotations
 
 import os
-import shutil
 
 from podling.keeper import kernel
 
@@ -44,8 +43,8 @@ def _mount(wanted: dict[str, Any]) -> None:
     if not os.path.isdir(upper):
         _like(upper, lower[0])
     work = wanted["work"]
-    shutil.rmtree(work, ignore_errors=True)  # a volatile mount refuses what an earlier one left
-    os.makedirs(work)
+    _empty(work)  # a volatile mount refuses what an earlier one left
+    os.makedirs(work, exist_ok=True)
     layers = ":".join(map(_escaped, lower))
     data = f"lowerdir={layers},upperdir={_escaped(upper)},workdir={_escaped(work)}"
     try:
@@ -71,6 +70,15 @@ def _like(folder: str, model: str) -> None:
     os.makedirs(folder)
     os.chown(folder, state.st_uid, state.st_gid)
     os.chmod(folder, state.st_mode & 0o7777)
+
+
+def _empty(folder: str) -> None:
+    """Without shutil, whose import costs the keeper more than everything else in this file."""
+    for top, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            os.unlink(f"{top}/{name}")
+        for name in folders:
+            os.unlink(f"{top}/{name}") if os.path.islink(f"{top}/{name}") else os.rmdir(f"{top}/{name}")
 
 
 def _escaped(path: str) -> str:

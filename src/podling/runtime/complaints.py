@@ -25,10 +25,10 @@ def exec_failure(runtime: str, text: str, program: str) -> str:
 
 def _cause(text: str, program: str) -> str:
     said = text.lower()
-    if "executable file" in said and "not found in $path" in said:
+    if "executable file" in said and "not found" in said:
         if program.startswith("/"):
             return f'exec: "{program}": stat {program}: no such file or directory'
         return f'exec: "{program}": executable file not found in $PATH'
-    if "executable" in said and "permission denied" in said:
+    if ("executable" in said or program in text) and "permission denied" in said:
         return f'exec: "{program}": permission denied'
     return text

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+
+import pytest
 
 from podling.apiserver.message import Connection, Endpoint, Request, Upgrade
 from podling.apiserver.server import ApiServer
+from podling.env import SystemEnv
+from podling.storage.memory import MemoryStorage
 from tests.apiserver.serving import DEFAULT, serving
 
 GET = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -165,3 +170,30 @@ async def test_a_refused_upgrade_closes_the_connection() -> None:
         async with asyncio.timeout(5):
             assert (await reader.read()).startswith(b"HTTP/1.1 404 ")
         writer.close()
+
+
+async def test_a_write_whose_client_left_is_finished_and_keeps_its_claims() -> None:
+    async with serving() as api:
+        _, writer = await api.raw()
+        body = b'{"metadata":{"name":"s"},"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":30080}]}}'
+        head = f"POST {DEFAULT}/services HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.transport.abort()
+        cache = api.server.backend.cache
+        async with asyncio.timeout(5):
+            async with cache.watch("core/services/", since=1) as events:
+                seen: set[str] = set()
+                while "s" not in seen:
+                    seen |= {event.object.head.name for event in await anext(events)}
+        assert cache.get("internal/nodeports/30080") is not None
+
+
+async def test_a_taken_port_fails_the_start_and_leaves_nothing_behind() -> None:
+    async with serving() as api:
+        taken = api.server.addresses[0]
+        config = dataclasses.replace(api.server.config, tcp=(taken,))
+        other = ApiServer(config, MemoryStorage(), SystemEnv(), api.server.backend.dialer)
+        with pytest.raises(OSError, match="address already in use"):
+            await other.start()
+        assert not other.addresses

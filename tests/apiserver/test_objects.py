@@ -203,3 +203,20 @@ async def test_binding_gives_a_pod_its_node_once() -> None:
         again = await api.http.post(f"{DEFAULT}/bindings", json=binding)
         assert again.status_code == 409
         assert again.json()["message"].endswith('pod p is already assigned to node "n1"')
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/v1/configmaps", 405),
+        ("DELETE", "/api/v1/configmaps", 405),
+        ("GET", "/api/v1/configmaps/one", 404),
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("GET", "/api/v1/configmaps", 200),
+        ("GET", "/api/v1/namespaces/default/configmaps/one/log", 404),
+    ],
+)
+async def test_paths_are_those_of_the_resources_scope(method: str, path: str, status: int) -> None:
+    async with serving() as api:
+        await api.config_map("one")
+        assert (await api.http.request(method, path, json={} if method == "POST" else None)).status_code == status

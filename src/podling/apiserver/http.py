@@ -53,6 +53,7 @@ class HttpProtocol(asyncio.Protocol):
         self._date = date
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._busy = False
+        self._flowing = False
         self._keep_alive = True
         self._rest: bytes | None = None
         self._body: bytes | bytearray = b""
@@ -83,7 +84,8 @@ class HttpProtocol(asyncio.Protocol):
         self._writer.lose()
         if self._raw is not None:
             self._raw.lose()
-        if self._task is not None:
+        # A write that is under way is finished: who cancelled it half-way would not know what has been stored.
+        if self._task is not None and self._flowing:
             self._task.cancel()
 
     def pause_writing(self) -> None:
@@ -179,7 +181,7 @@ class HttpProtocol(asyncio.Protocol):
     # answering
 
     def _answer(self, request: Request, keep_alive: bool) -> None:
-        self._busy, self._keep_alive = True, keep_alive
+        self._busy, self._keep_alive, self._flowing = True, keep_alive, False
         outcome = self._begin(request)
         if isinstance(outcome, Response) and self._finish_at_once(request, outcome):
             self._next()
@@ -200,6 +202,9 @@ class HttpProtocol(asyncio.Protocol):
         try:
             if not isinstance(outcome, (Response, Stream, Upgrade)):
                 outcome = await outcome
+            if self._writer.lost:
+                return
+            self._flowing = True
             if isinstance(outcome, Stream):
                 await self._stream(request, outcome)
             elif isinstance(outcome, Upgrade):

@@ -78,7 +78,14 @@ class ApiServer:
         self.metrics = Metrics()
 
     async def start(self) -> None:
-        """Until requests are answered. Raises OSError where an address is taken."""
+        """Until requests are answered. Raises OSError where an address is taken; nothing runs then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         describe = describer(self._catalog)
         cache = WatchCache(self._storage, self.env, describe)
         await cache.start(self._tasks)

@@ -22,6 +22,24 @@ from podling.storage.interface import KeyExists
 
 Json = dict[str, Any]
 
+# Kinds that only the API server itself could act on, and that this one keeps without enforcing them.
+UNENFORCED = frozenset(
+    {
+        ("", "LimitRange"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "ServiceCIDR"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("rbac.authorization.k8s.io", "Role"),
+        ("rbac.authorization.k8s.io", "RoleBinding"),
+    }
+)
 MAX_NAME = 63
 NAME_TRIES = 8
 # What only the server says about a new object.
@@ -44,7 +62,7 @@ async def create(backend: Backend, request: Request) -> Response:
     body = read_object(backend, request, served)
     place(body, served, target.namespace, target.name)
     obj = await create_object(backend, request, served, served.entry.to_hub(body), dry=dry)
-    if served.entry.unattended:
+    if served.entry.unattended or (served.entry.group, served.entry.kind) in UNENFORCED:
         request.warn(f"podling: no controller acts on {served.entry.kind} objects yet")
     return written(backend, request, served, obj, 201)
 

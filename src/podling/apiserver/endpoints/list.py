@@ -7,7 +7,7 @@ loop is let go (DESIGN 4, 8): the objects of a list are values, so what is writt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from podling.api.errors import BadRequest, Expired
@@ -192,26 +192,25 @@ def _cut(body: bytes) -> Sequence[bytes]:
 async def _flow(
     sink: Sink, head: bytes, objects: Sequence[Object], item: Callable[[Object], bytes], tail: bytes
 ) -> None:
-    piece = [head]
-    size = len(head)
-    for start in range(0, len(objects), SLICE):
-        for obj in objects[start : start + SLICE]:
-            data = item(obj)
-            piece.append(data)
-            piece.append(b",")
-            size += len(data) + 1
-            if size >= PIECE:
-                piece, size = await _send(sink, piece)
+    start = 0
+    while start < len(objects):
+        end = _fitting(objects, start)
+        items = map(item, objects[start:end])
+        # An empty first item is the comma behind the piece before.
+        await sink.write(b",".join([b"", *items]) if start else head + b",".join(items))
         await asyncio.sleep(0)
-    piece[-1] = tail  # in place of the last comma
-    await sink.write(b"".join(piece))
+        start = end
+    await sink.write(tail)
 
 
-async def _send(sink: Sink, piece: Iterable[bytes]) -> tuple[list[bytes], int]:
-    """Writes all but the last part, so that the list's last comma is still at hand."""
-    *parts, last = piece
-    await sink.write(b"".join(parts))
-    return [last], len(last)
+def _fitting(objects: Sequence[Object], start: int) -> int:
+    """The end of the slice that makes one piece: at most SLICE objects of together PIECE bytes, at least one."""
+    size = 0
+    for index in range(start, min(start + SLICE, len(objects))):
+        size += len(objects[index].raw)
+        if size > PIECE:
+            return max(index, start + 1)
+    return min(start + SLICE, len(objects))
 
 
 def _number(request: Request, name: str) -> int:

@@ -95,6 +95,8 @@ class Dispatch:
         entry = self._backend.resources.get(target.group, target.version, plural).entry
         if entry.deprecated:
             request.warn(entry.deprecated)
+        if entry.namespaced is not bool(target.namespace) and not self._everywhere(entry.namespaced, target):
+            raise unknown_path()
         if not subresource:
             if not entry.stored and plural in CREATED_ONLY:
                 if target.verb != "create":
@@ -112,6 +114,13 @@ class Dispatch:
         if target.verb not in found or target.verb not in entry.subresources[subresource].verbs:
             raise not_supported()
         return found[target.verb]
+
+    @staticmethod
+    def _everywhere(namespaced: bool, target: Target) -> bool:
+        """A namespaced resource may be listed and watched, and reviewed, without a namespace."""
+        if namespaced and target.verb in ("create", "deletecollection"):
+            raise not_supported()
+        return namespaced and target.verb in ("list", "watch") and not target.name
 
     def _path(self, request: Request) -> Outcome | Awaitable[Outcome]:
         path = request.path

@@ -26,6 +26,7 @@ from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.serviceaccounts import TokenReader
 from podling.apiserver.routing import target_of
 from podling.env import Env
+from podling.storage.interface import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Chain:
             outcome = self._endpoint(request)
         except ApiError as error:
             outcome = refused(error)
+        except StorageError as error:
+            outcome = refused(InternalError(str(error)))
         except Exception as error:  # noqa: BLE001  one broken request must not take others along
             outcome = self._broken(request, error)
         if not isinstance(outcome, _OUTCOMES):
@@ -96,6 +99,8 @@ class Chain:
             outcome = await work
         except ApiError as error:
             outcome = refused(error)
+        except StorageError as error:
+            outcome = refused(InternalError(str(error)))
         except Exception as error:  # noqa: BLE001  as above
             outcome = self._broken(request, error)
         finally:

@@ -7,6 +7,7 @@ for a write that fails is given back; what a crash leaves behind is repaired whe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -147,13 +148,15 @@ class Claims:
             spec = self._hub.setdefault("spec", {})
             await self._addresses(spec)
             await self._ports(spec)
-        except BaseException:
+        except Exception:
             await self._undo()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            return  # the server stops: nobody knows what was stored, the next start's repair finds out
         if error is not None:
             await self._undo()
             return

@@ -9,12 +9,13 @@ sample, as upstream does.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from podling.scheduler.plugin import Plugin, Refusal
+from podling.scheduler.preemption import Preemption, preempt, waits_for_room
 from podling.scheduler.snapshot import NodeFacts, PodFacts, Snapshot
 
 FEW_NODES = 100
@@ -27,10 +28,10 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Unschedulable(msgspec.Struct, frozen=True):
-    """`message` is what the condition and the event say."""
+    """`message` is what the condition and the event say; `preemption` what would make room."""
 
     message: str
-    refusals: tuple[tuple[str, Refusal], ...] = ()
+    preemption: Preemption | None = None
 
 
 class _Ranking:
@@ -60,26 +61,40 @@ class Cycle:
             return Unschedulable("no nodes available to schedule pods")
         ranking = self._ranking(facts, snapshot)
         if not ranking.scores:
-            return Unschedulable(_explain(facts, ranking.refusals), tuple(ranking.refusals.items()))
+            return self._unschedulable(facts, snapshot, ranking.refusals)
         best = max(ranking.scores.values())
         winners = sorted(name for name, score in ranking.scores.items() if score == best)
         return Placement(winners[int(chance * len(winners))])
 
+    def _unschedulable(self, facts: PodFacts, snapshot: Snapshot, refusals: Mapping[str, Refusal]) -> Unschedulable:
+        said = _sentence([reason for refusal in refusals.values() for reason in refusal.reasons], len(refusals))
+        if facts.pod.spec.preemption_policy == "Never":
+            return Unschedulable(f"{said} preemption: not eligible due to preemptionPolicy=Never.")
+        if waits_for_room(facts, snapshot):
+            return Unschedulable(f"{said} preemption: not eligible due to a terminating pod on the nominated node.")
+        helped = [name for name, refusal in refusals.items() if not refusal.helpless]
+        preemption = preempt(facts, snapshot, helped, self._fits)
+        return Unschedulable(said if preemption else f"{said} preemption: {_no_preemption(refusals)}", preemption)
+
+    def _fits(self, facts: PodFacts, snapshot: Snapshot, node: str) -> bool:
+        prepared = _prepare(self._plugins, facts, snapshot)
+        return _refusal(prepared, snapshot.as_seen_by(facts, snapshot.nodes[node])) is None
+
     def _ranking(self, facts: PodFacts, snapshot: Snapshot) -> _Ranking:
         prepared = _prepare(self._plugins, facts, snapshot)
         if any(plugin.survey is not None for plugin, _ in prepared):
-            return self._rank(prepared, snapshot)
+            return self._rank(facts, prepared, snapshot)
         known = self._rankings.get(facts.signature)
-        if known is not None and known.described == snapshot.described and _refresh(known, prepared, snapshot):
+        if known is not None and known.described == snapshot.described and _refresh(known, facts, prepared, snapshot):
             return known
-        ranking = self._rank(prepared, snapshot)
+        ranking = self._rank(facts, prepared, snapshot)
         self._rankings[facts.signature] = ranking
         self._rankings.move_to_end(facts.signature)
         if len(self._rankings) > REMEMBERED:
             self._rankings.popitem(last=False)
         return ranking
 
-    def _rank(self, prepared: _Prepared, snapshot: Snapshot) -> _Ranking:
+    def _rank(self, facts: PodFacts, prepared: _Prepared, snapshot: Snapshot) -> _Ranking:
         names = list(snapshot.nodes)
         enough = _enough(len(names))
         possible: list[NodeFacts] = []
@@ -88,7 +103,7 @@ class Cycle:
             if len(possible) >= enough:
                 break
             node = snapshot.nodes[names[(self._start + offset) % len(names)]]
-            refusal = _refusal(prepared, node)
+            refusal = _refusal(prepared, snapshot.as_seen_by(facts, node))
             if refusal is None:
                 possible.append(node)
             else:
@@ -99,7 +114,7 @@ class Cycle:
         return ranking
 
 
-def _refresh(known: _Ranking, prepared: _Prepared, snapshot: Snapshot) -> bool:
+def _refresh(known: _Ranking, facts: PodFacts, prepared: _Prepared, snapshot: Snapshot) -> bool:
     """Look again at what changed since; False where the ranking is of no more use."""
     for name in snapshot.changed_since(known.change):
         node = snapshot.nodes[name]
@@ -107,7 +122,7 @@ def _refresh(known: _Ranking, prepared: _Prepared, snapshot: Snapshot) -> bool:
             continue
         known.scores.pop(name, None)
         known.refusals.pop(name, None)
-        refusal = _refusal(prepared, node)
+        refusal = _refusal(prepared, snapshot.as_seen_by(facts, node))
         if refusal is not None:
             known.refusals[name] = refusal
         elif name in known.fixed:
@@ -164,14 +179,7 @@ def _enough(nodes: int) -> int:
     return max(FEW_NODES, nodes * percent // 100)
 
 
-def _explain(facts: PodFacts, refusals: dict[str, Refusal]) -> str:
-    said = _sentence([reason for refusal in refusals.values() for reason in refusal.reasons], len(refusals))
-    return f"{said} preemption: {_no_preemption(facts, refusals)}"
-
-
-def _no_preemption(facts: PodFacts, refusals: dict[str, Refusal]) -> str:
-    if facts.pod.spec.preemption_policy == "Never":
-        return "not eligible due to preemptionPolicy=Never."
+def _no_preemption(refusals: Mapping[str, Refusal]) -> str:
     answers = [
         "Preemption is not helpful for scheduling"
         if refusal.helpless

@@ -18,17 +18,17 @@ from podling.client.informer import Informers
 from podling.client.resources import NAMESPACES, NODES, PODS
 from podling.client.rest import Rest
 from podling.client.transport import Transport
-from podling.env import Env, rfc3339
+from podling.env import Env
 from podling.reconcile import pods
-from podling.reconcile.action import reference
-from podling.scheduler.cycle import Cycle, Placement
+from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.queue import SchedulingQueue
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.scheduler.writer import Writer
 from podling.supervise import Supervisor
 
 NAME = "default-scheduler"
-BATCH = 256
+BATCH, SLICE = 256, 64
 log = logging.getLogger(__name__)
 
 
@@ -45,13 +45,13 @@ class Scheduler:
         informers: Informers | None = None,
         journal: Callable[[str], None] | None = None,
     ) -> None:
-        self._env, self._rest = env, Rest(transport)
+        self._env = env
         self._own_informers = informers is None
         self._informers = informers or Informers(transport, env)
         self._pods, self._nodes = self._informers.of(PODS), self._informers.of(NODES)
         self._namespaces = self._informers.of(NAMESPACES)
         self._recorder = EventRecorder(transport, env, NAME)
-        self._journal = journal or (lambda line: None)
+        self._writer = Writer(Rest(transport), self._recorder, env, self._pods, journal or (lambda line: None))
         self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
         self._queue = SchedulingQueue()
         self._wake = asyncio.Event()
@@ -91,35 +91,32 @@ class Scheduler:
 
     async def _place(self, batch: Sequence[PodFacts]) -> None:
         placed: list[tuple[PodFacts, str]] = []
-        refused: list[tuple[PodFacts, str]] = []
-        for facts in batch:
+        refused: list[tuple[PodFacts, Unschedulable]] = []
+        for number, facts in enumerate(batch, 1):
             decision = self._cycle.decide(facts, self._snapshot, self._env.chance())
             if isinstance(decision, Placement):
                 self._snapshot.put(facts, decision.node)
                 placed.append((facts, decision.node))
             else:
-                self._queue.unschedulable(facts.key, self._env.monotonic())
-                refused.append((facts, decision.message))
-            if len(placed) + len(refused) < len(batch) and (len(placed) + len(refused)) % 64 == 0:
+                self._refuse(facts, decision)
+                refused.append((facts, decision))
+            if number % SLICE == 0:
                 await asyncio.sleep(0)
         bindings = (self._bind(facts, node) for facts, node in placed)
-        explanations = (self._explain(facts, message) for facts, message in refused)
+        explanations = (self._writer.explain(facts, decision) for facts, decision in refused)
         await asyncio.gather(*bindings, *explanations)
 
+    def _refuse(self, facts: PodFacts, decision: Unschedulable) -> None:
+        self._queue.unschedulable(facts.key, self._env.monotonic())
+        if decision.preemption is not None:
+            self._snapshot.nominate(facts, decision.preemption.node)
+
     async def _bind(self, facts: PodFacts, node: str) -> None:
-        meta = facts.pod.metadata
-        try:
-            await self._rest.bind(meta.namespace, meta.name, facts.uid, node)
-        except ApiError as error:
-            self._journal(f"bind {facts.key} to {node}: failed: {error}")
+        error = await self._writer.bind(facts, node)
+        if error is None:
+            self._queue.drop(facts.key)
+        else:
             self._not_bound(facts, error)
-            return
-        self._journal(f"bind {facts.key} to {node}: ok")
-        self._queue.drop(facts.key)
-        found = self._pods.by_key(facts.key)
-        if found is not None:
-            message = f"Successfully assigned {meta.namespace}/{meta.name} to {node}"
-            self._recorder.event(reference(found), "Normal", "Scheduled", message)
 
     def _not_bound(self, facts: PodFacts, error: ApiError) -> None:
         """After a lost answer the Pod may be bound all the same: the informer tells, or the next try's Conflict."""
@@ -127,37 +124,12 @@ class Scheduler:
         if found is not None and found.view.spec.node_name and found.head.uid == facts.uid:
             return
         self._snapshot.take(facts.key)
-        if isinstance(error, NotFound) or (found is None):
+        if isinstance(error, NotFound) or found is None:
             self._queue.drop(facts.key)
             return
         if not isinstance(error, Conflict):
             log.info("%s not bound: %s", facts.key, error)
         self._queue.retry(facts.key, self._env.monotonic())
-
-    async def _explain(self, facts: PodFacts, message: str) -> None:
-        found = self._pods.by_key(facts.key)
-        if found is None or found.head.uid != facts.uid:
-            return
-        self._recorder.event(reference(found), "Warning", "FailedScheduling", message)
-        known = pods.condition(found.view, "PodScheduled")
-        if known is not None and (known.status, known.message) == ("False", message):
-            return
-        since = known.last_transition_time if known is not None and known.status == "False" else ""
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": message,
-            "lastProbeTime": None,
-            "lastTransitionTime": since or rfc3339(self._env.now()),
-        }
-        head = found.head
-        try:
-            patch = {"metadata": {"uid": facts.uid}, "status": {"conditions": [condition]}}
-            await self._rest.patch_status(PODS, head.namespace, head.name, patch, kind="strategic-merge")
-        except ApiError as error:
-            log.info("%s: condition not written: %s", facts.key, error)
-        self._journal(f"unschedulable {facts.key}: {message}")
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
@@ -203,6 +175,7 @@ class Scheduler:
         if gone is None:
             return
         self._queue.drop(gone.key)
+        self._snapshot.nominate(facts_of(gone.key, gone.view), None)
         if self._snapshot.home(gone.key) is not None:
             self._snapshot.take(gone.key)
             self._queue.wake()

@@ -7,7 +7,7 @@ API says so (or the binding failed), so that the next decision already counts it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -27,6 +27,10 @@ class PodFacts(msgspec.Struct, frozen=True, gc=False):
     """The requests, with defaults for containers that ask for nothing; for scores."""
     ports: tuple[tuple[str, str, int], ...]
     signature: bytes
+
+    @property
+    def priority(self) -> int:
+        return self.pod.spec.priority or 0
 
 
 class NodeFacts:
@@ -74,6 +78,7 @@ class Snapshot:
         self._changed: dict[str, int] = {}
         self._homes: dict[str, str] = {}
         self._waiting: dict[str, dict[str, PodFacts]] = {}
+        self._nominated: dict[str, tuple[PodFacts, str]] = {}
 
     def set_node(self, node: Node) -> None:
         name = node.metadata.name
@@ -99,6 +104,7 @@ class Snapshot:
     def put(self, facts: PodFacts, node: str) -> None:
         """The Pod is on this node, or assumed to be; replaces what was known of it."""
         self.take(facts.key)
+        self.nominate(facts, None)
         self._homes[facts.key] = node
         if minds_others(facts.pod):
             self.minding[facts.key] = facts
@@ -123,6 +129,37 @@ class Snapshot:
     def home(self, key: str) -> str | None:
         return self._homes.get(key)
 
+    def nominate(self, facts: PodFacts, node: str | None) -> None:
+        """Room is being made for the Pod on this node (None: no more): less important ones shall not take it."""
+        for name in (node, self._nominated.pop(facts.key, (facts, None))[1]):
+            if name in self.nodes:
+                self._touch(name)
+        if node is not None:
+            self._nominated[facts.key] = (facts, node)
+
+    def nomination(self, key: str) -> str | None:
+        return self._nominated[key][1] if key in self._nominated else None
+
+    def as_seen_by(self, facts: PodFacts, node: NodeFacts) -> NodeFacts:
+        """The node with those that room is being made for, where they are at least as important."""
+        coming = [
+            each
+            for key, (each, name) in self._nominated.items()
+            if name == node.name and key != facts.key and each.priority >= facts.priority
+        ]
+        return _with_pods(node, [*node.pods.values(), *coming]) if coming else node
+
+    def without(self, node: str, keys: Collection[str]) -> Snapshot:
+        """The same world, thought without some Pods of one node."""
+        thought = Snapshot()
+        thought.nodes = dict(self.nodes)
+        thought.nodes[node] = _with_pods(
+            self.nodes[node], (each for key, each in self.nodes[node].pods.items() if key not in keys)
+        )
+        thought.namespaces, thought._homes, thought._nominated = self.namespaces, self._homes, self._nominated
+        thought.minding = {key: each for key, each in self.minding.items() if key not in keys}
+        return thought
+
     def changed_since(self, change: int) -> list[str]:
         """Names of nodes that changed after `change`, the latest first."""
         out = []
@@ -136,6 +173,13 @@ class Snapshot:
         self.changes += 1
         self._changed.pop(node, None)
         self._changed[node] = self.changes
+
+
+def _with_pods(node: NodeFacts, pods: Iterable[PodFacts]) -> NodeFacts:
+    copy = NodeFacts(node.node)
+    for each in pods:
+        copy.add(each)
+    return copy
 
 
 def minds_others(pod: Pod) -> bool:

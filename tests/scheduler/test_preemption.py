@@ -1,0 +1,137 @@
+"""Less important Pods make room, as few and as unimportant as possible."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podling.client.resources import PODS
+from podling.client.transport import Resource
+from podling.scheduler.cycle import Cycle, Placement, Unschedulable
+from podling.scheduler.plugins import default_plugins
+from podling.scheduler.preemption import Preemption
+from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.testing.virtualtime import run
+from tests.scheduler.nodes import cluster, node, pod
+from tests.scheduler.test_scheduler import add_node, add_pod, events, node_of, scheduling
+
+
+def preemption(facts: PodFacts, snapshot: Snapshot) -> Preemption | None:
+    decision = Cycle(default_plugins()).decide(facts, snapshot, 0.0)
+    assert isinstance(decision, Unschedulable)
+    return decision.preemption
+
+
+def names(found: Preemption | None) -> list[str]:
+    return [each.pod.metadata.name for each in found.victims] if found is not None else []
+
+
+def important(name: str = "important", cpu: str = "2") -> PodFacts:
+    return pod(name, cpu=cpu, priority=100)
+
+
+def test_only_as_many_as_needed_go_and_the_least_important_first() -> None:
+    snapshot = cluster(node("n", cpu="4"))
+    for name, priority in (("low", 1), ("middle", 5), ("high", 9), ("equal", 100)):
+        snapshot.put(pod(name, cpu="1", priority=priority), "n")
+    assert names(preemption(important(), snapshot)) == ["middle", "low"]
+
+
+def test_equals_are_never_victims() -> None:
+    snapshot = cluster(node("n", cpu="1"))
+    snapshot.put(pod("equal", cpu="1", priority=100), "n")
+    decision = Cycle(default_plugins()).decide(important(cpu="1"), snapshot, 0.0)
+    assert decision == Unschedulable(
+        "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims "
+        "found for incoming pod."
+    )
+
+
+def test_nobody_goes_where_it_would_not_help() -> None:
+    snapshot = cluster(node("n", cpu="2"))
+    snapshot.put(pod("equal", cpu="1", priority=100), "n")
+    snapshot.put(pod("low", cpu="1", priority=1), "n")
+    assert preemption(important(cpu="2"), snapshot) is None
+
+
+def test_the_node_whose_victims_matter_least_is_chosen() -> None:
+    snapshot = cluster(node("a", cpu="1"), node("b", cpu="1"), node("c", cpu="1"))
+    for name, priority in (("a", 50), ("b", 2), ("c", 10)):
+        snapshot.put(pod(f"on-{name}", cpu="1", priority=priority), name)
+    found = preemption(important(cpu="1"), snapshot)
+    assert found is not None
+    assert (found.node, names(found)) == ("b", ["on-b"])
+
+
+def test_a_pod_that_may_not_preempt_does_not() -> None:
+    snapshot = cluster(node("n", cpu="1"))
+    snapshot.put(pod("low", cpu="1", priority=1), "n")
+    polite = pod("polite", cpu="1", priority=100, preemptionPolicy="Never")
+    assert preemption(polite, snapshot) is None
+
+
+def test_the_room_that_is_being_made_is_not_taken_by_the_less_important() -> None:
+    snapshot, cycle = cluster(node("n", cpu="2")), Cycle(default_plugins())
+    snapshot.nominate(important(), "n")
+    assert isinstance(cycle.decide(pod("late", cpu="1", priority=1), snapshot, 0.0), Unschedulable)
+    assert cycle.decide(pod("more", cpu="1", priority=200), snapshot, 0.0) == Placement("n")
+    assert cycle.decide(important(), snapshot, 0.0) == Placement("n")
+    snapshot.nominate(important(), None)
+    assert cycle.decide(pod("late", cpu="1", priority=1), snapshot, 0.0) == Placement("n")
+
+
+def test_while_the_victims_are_going_nobody_else_has_to() -> None:
+    snapshot = cluster(node("n", cpu="2"))
+    going = pod("going", cpu="1", priority=1)
+    meta = msgspec.structs.replace(going.pod.metadata, deletion_timestamp="2020-01-01T00:00:00Z")
+    snapshot.put(facts_of(going.key, msgspec.structs.replace(going.pod, metadata=meta)), "n")
+    snapshot.put(pod("other", cpu="1", priority=1), "n")
+    snapshot.nominate(important(), "n")
+    decision = Cycle(default_plugins()).decide(important(), snapshot, 0.0)
+    assert isinstance(decision, Unschedulable)
+    assert decision.preemption is None
+    assert "terminating pod on the nominated node" in decision.message
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.sampled_from(["1", "2"]), st.sampled_from("ab")), max_size=8))
+def test_victims_are_less_important_necessary_and_sufficient(placed: list[tuple[int, str, str]]) -> None:
+    snapshot = cluster(node("a", cpu="4"), node("b", cpu="4"))
+    for number, (priority, cpu, home) in enumerate(placed):
+        if snapshot.nodes[home].requested["cpu"] + int(cpu) * 1000 <= 4000:
+            snapshot.put(pod(f"p{number}", cpu=cpu, priority=priority), home)
+    facts = important(cpu="3")
+    decision = Cycle(default_plugins()).decide(facts, snapshot, 0.0)
+    if not isinstance(decision, Unschedulable) or decision.preemption is None:
+        return
+    found = decision.preemption
+    assert all(each.priority < 100 for each in found.victims)
+    free = 4000 - snapshot.nodes[found.node].requested["cpu"]
+    freed = [each.requests["cpu"] for each in found.victims]
+    assert free + sum(freed) >= 3000
+    assert all(free + sum(freed) - one < 3000 for one in freed)
+
+
+def test_an_important_pod_gets_its_place_and_everybody_is_told() -> None:
+    async def scenario() -> None:
+        async with scheduling() as (rest, env):
+            body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
+            classes = Resource("scheduling.k8s.io", "v1", "priorityclasses")
+            await rest.create(classes, "", body | {"value": 1000})
+            await add_node(rest, "n1", cpu="1")
+            await add_pod(rest, "low")
+            await env.sleep(1)
+            await add_pod(rest, "high", priorityClassName="high")
+            await env.sleep(0.5)
+            high = (await rest.get(PODS, "default", "high")).object
+            assert high["status"]["nominatedNodeName"] == "n1"
+            low = (await rest.get(PODS, "default", "low")).object
+            assert "deletionTimestamp" in low["metadata"]
+            reasons = {each["type"]: each.get("reason") for each in low["status"]["conditions"]}
+            assert reasons["DisruptionTarget"] == "PreemptionByScheduler"
+            assert await events(rest, "Preempted") == [f"Preempted by pod {high['metadata']['uid']} on node n1"]
+            await rest.delete(PODS, "default", "low", grace=0)
+            await env.sleep(15)
+            assert await node_of(rest, "high") == "n1"
+
+    run(scenario())

@@ -18,11 +18,12 @@ install: .make/venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@mkdir -p .make && touch $@
 
-# Debian's container runtime and packet filter; nothing else of the host is touched.
+# Debian's container runtime and packet filter (and iproute2, with which the tests look at the host).
 system:
 	@missing=""; command -v crun >/dev/null || missing="$$missing crun"; \
 	 PATH=$$PATH:/usr/sbin; command -v nft >/dev/null || missing="$$missing nftables"; \
-	 ldconfig -p 2>/dev/null | grep -q libnftables.so.1 || /sbin/ldconfig -p | grep -q libnftables.so.1 || missing="$$missing libnftables1"; \
+	 /sbin/ldconfig -p | grep -q libnftables.so.1 || missing="$$missing libnftables1"; \
+	 command -v ip >/dev/null || missing="$$missing iproute2"; \
 	 if [ -n "$$missing" ]; then echo "==> installing$$missing (Debian packages)"; \
 	 $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; fi
 
@@ -39,7 +40,7 @@ lint: install
 	$(BIN)/lint-imports
 
 seen: install system
-	$(SUDO) $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE).py
+	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE).py
 
 bench: install system
 	$(SUDO) $(BIN)/python -m bench

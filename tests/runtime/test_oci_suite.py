@@ -49,9 +49,12 @@ class _Patient:
 
 def _minds_sigterm(pid: int) -> bool:
     try:
+        program = Path(f"/proc/{pid}/comm").read_text()
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+    if not program.startswith("python"):
+        return False  # still the runtime's own first steps, which catch signals too
     caught = int(status.split("SigCgt:")[1].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 

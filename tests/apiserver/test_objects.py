@@ -26,6 +26,12 @@ async def test_what_was_created_is_answered_with_what_the_server_adds() -> None:
         assert (await api.get(f"{CONFIG_MAPS}/one")).json() == made
 
 
+async def test_a_new_object_has_the_status_of_nothing() -> None:
+    async with serving() as api:
+        assert (await api.make(RS, replica_set("x")))["status"] == {"replicas": 0}
+        assert (await api.make(f"{DEFAULT}/resourcequotas", {"metadata": {"name": "q"}, "spec": {}}))["status"] == {}
+
+
 async def test_a_generated_name_ends_in_five_safe_letters() -> None:
     async with serving() as api:
         made = await api.make(CONFIG_MAPS, {"metadata": {"generateName": "run-"}})

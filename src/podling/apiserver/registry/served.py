@@ -14,6 +14,7 @@ from podling.api.catalog import Catalog, Resource
 from podling.api.errors import NotFound
 from podling.api.objects import Object, prefix_of
 from podling.api.schema import Schemas, Type
+from podling.api.schema.check import zero
 
 Json = dict[str, Any]
 
@@ -21,10 +22,11 @@ Json = dict[str, Any]
 class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
 
-    __slots__ = ("_prefix", "api_version", "entry", "hub", "kind", "list_head", "type")
+    __slots__ = ("_prefix", "_status", "api_version", "entry", "hub", "kind", "list_head", "type")
 
-    def __init__(self, entry: Resource, hub: Resource, type_: Type | None) -> None:
+    def __init__(self, entry: Resource, hub: Resource, type_: Type | None, hub_type: Type | None) -> None:
         self.entry, self.hub, self.type = entry, hub, type_
+        self._status = _zero_status(hub_type) if entry.declaration.strategy.status else b""
         self.kind = entry.declaration
         self.api_version = entry.api_version
         self._prefix = prefix_of(entry.storage_group, entry.hub_plural)
@@ -40,6 +42,11 @@ class Served:
     def key(self, namespace: str, name: str) -> str:
         return f"{self._prefix}{namespace}/{name}" if namespace else f"{self._prefix}{name}"
 
+    def complete_status(self, hub: Json) -> None:
+        """Give a new hub object the status that Go writes for one nobody has set, e.g. `{"replicas": 0}`."""
+        if self._status and "status" not in hub:
+            hub["status"] = orjson.loads(self._status)
+
     def json(self, obj: Object) -> Json:
         """A fresh copy in this version."""
         return self.entry.from_hub(obj.json())
@@ -47,6 +54,13 @@ class Served:
     def bytes(self, obj: Object) -> bytes:
         """The JSON in this version."""
         return obj.served() if self.entry.is_hub else orjson.dumps(self.json(obj))
+
+
+def _zero_status(hub_type: Type | None) -> bytes:
+    field = hub_type.fields.get("status") if hub_type is not None else None
+    if field is None or field.pointer or field.type.shape != "struct":
+        return b""
+    return orjson.dumps(zero(field.type))
 
 
 def encode(obj: Json) -> bytes:
@@ -61,12 +75,11 @@ class Resources:
     """`Served` by group, version and plural."""
 
     def __init__(self, catalog: Catalog, schemas: Schemas) -> None:
-        self._found = {
-            (entry.group, entry.version, entry.plural): Served(
-                entry, catalog.hub(entry), schemas.kind(entry.group, entry.version, entry.kind)
-            )
-            for entry in catalog.resources
-        }
+        self._found: dict[tuple[str, str, str], Served] = {}
+        for entry in catalog.resources:
+            hub = catalog.hub(entry)
+            types = [schemas.kind(each.group, each.version, each.kind) for each in (entry, hub)]
+            self._found[entry.group, entry.version, entry.plural] = Served(entry, hub, *types)
 
     def get(self, group: str, version: str, plural: str) -> Served:
         """Raises NotFound in upstream's words."""

@@ -53,10 +53,10 @@ class Object:
 
     def served(self) -> bytes:
         """The JSON with resourceVersion spliced in: the encoder writes `"metadata":{` and never an empty one."""
-        head, found, tail = self.raw.partition(b'"metadata":{')
-        if not found:
+        out = self.raw.replace(b'"metadata":{', b'"metadata":{"resourceVersion":"%d",' % self.revision, 1)
+        if len(out) == len(self.raw):
             raise ValueError(f"{self.key}: stored value has no metadata")
-        return b'%b"metadata":{"resourceVersion":"%d",%b' % (head, self.revision, tail)
+        return out
 
     def at(self, revision: int) -> Object:
         """The same state under another revision: what a watcher is told of an object that left its selection."""

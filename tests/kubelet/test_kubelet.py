@@ -236,6 +236,44 @@ async def test_a_deadline_ends_the_pod_as_failed(tmp_path: Path) -> None:
         assert pod["status"]["message"] == "Pod was active on the node longer than the specified deadline"
 
 
+async def test_a_volume_that_outgrows_its_limit_evicts_the_pod(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.node():
+        made = await w.create(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}])
+        await w.until(ready)
+        folder = w.state / "pods" / made["metadata"]["uid"] / "volumes/v"
+        (folder / "small").write_bytes(b"x" * 100_000)
+        await w.env.sleep(25)
+        assert ready(await w.pod())
+        (folder / "large").write_bytes(b"x" * 2_000_000)
+        pod = await w.until(phase("Failed"))
+        assert pod["status"]["reason"] == "Evicted"
+        assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+
+
+async def test_an_ephemeral_container_joins_a_running_pod_and_is_never_restarted(tmp_path: Path) -> None:
+    async with world(tmp_path, debug=Course(endings=(Ending(1, 3),))) as w, w.node():
+        await w.create()
+        await w.until(ready)
+        added = {"spec": {"ephemeralContainers": [{"name": "dbg", "image": "debug", "targetContainerName": "main"}]}}
+        await w.admin.patch(PODS, "default", "web", added, kind="strategic-merge", subresource="ephemeralcontainers")
+        await w.env.sleep(20)
+        pod = await w.pod()
+        [status] = pod["status"]["ephemeralContainerStatuses"]
+        assert status["state"]["terminated"]["exitCode"] == 3
+        assert (status["restartCount"], ready(pod)) == (0, True)
+
+
+async def test_a_new_image_of_a_running_pod_replaces_its_container(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.node():
+        await w.create()
+        await w.until(ready)
+        patch = {"spec": {"containers": [{"name": "main", "image": "other"}]}}
+        await w.admin.patch(PODS, "default", "web", patch, kind="strategic-merge")
+        pod = await w.until(lambda pod: restarts(pod) == 1 and ready(pod))
+        assert pod["status"]["containerStatuses"][0]["image"] == "docker.io/library/other:latest"
+        assert "Normal Killing Container main definition changed, will be restarted" in await w.events()
+
+
 async def test_a_newborn_kubelet_takes_running_pods_over(tmp_path: Path) -> None:
     """SIGKILL of the node process: nothing restarts, nothing is written."""
     async with world(tmp_path) as w:

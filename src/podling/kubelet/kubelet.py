@@ -38,7 +38,7 @@ from podling.runtime.interface import Container, Runtime, RuntimeFailure, Sandbo
 from podling.supervise import Supervisor
 
 RECONNECT = 0.5
-LOG_CHECK = 10.0
+HOUSEKEEPING = 10.0
 ORPHAN_GRACE = 30.0
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Kubelet:
             self._held = _by_pod(*await self.runtime.list())
             self._pods.on_change(self._pod_changed)
             tasks.start("pods", self._pods.run())
-            tasks.start("log rotation", self._rotate_logs())
+            tasks.start("housekeeping", self._keep_house())
             await self._services.wait_synced()
             await self._pods.wait_synced()
             await self._bury_orphans()
@@ -178,16 +178,24 @@ class Kubelet:
         except (RuntimeFailure, OSError) as error:
             log.warning("orphaned pod %s: %s", uid, error)
 
-    async def _rotate_logs(self) -> None:
-        config = self.config
+    async def _keep_house(self) -> None:
+        """What has no event: logs and volumes that grow."""
         while True:
-            await self.env.sleep(LOG_CHECK)
+            await self.env.sleep(HOUSEKEEPING)
             for worker in self.workers:
-                for run in worker.state.all():
-                    if run.state == "running" and run.sandbox:
-                        path = log_file(self._around, worker.pod, run.name, run.number)
-                        stamp = rfc3339(self.env.now()).replace(":", "")
-                        await rotate(self.runtime, run.id, str(path), stamp, config.log_bytes, config.log_files)
+                try:
+                    await self._rotate_logs(worker)
+                    await worker.measure()
+                except (RuntimeFailure, OSError) as error:
+                    log.warning("pod %s: %s", worker.pod.metadata.name, error)
+
+    async def _rotate_logs(self, worker: PodWorker) -> None:
+        config = self.config
+        for run in worker.state.all():
+            if run.state == "running" and run.sandbox:
+                path = log_file(self._around, worker.pod, run.name, run.number)
+                stamp = rfc3339(self.env.now()).replace(":", "")
+                await rotate(self.runtime, run.id, str(path), stamp, config.log_bytes, config.log_files)
 
     # The runtime.
 

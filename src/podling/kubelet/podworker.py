@@ -20,6 +20,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.resources import PODS
 from podling.kubelet import podsync
+from podling.kubelet.limits import exceeded, limited
 from podling.kubelet.podactions import STOP_RETRY, PodActions
 from podling.kubelet.podmemory import PodMemory
 from podling.kubelet.podstate import Failure, PodState
@@ -119,6 +120,16 @@ class PodWorker:
             if run.sandbox and run.state != "exited":
                 self._memory.changed(run.id)
         self._memory.wake.set()
+
+    async def measure(self) -> None:
+        """Evict the Pod where a volume has outgrown its limit."""
+        memory = self._memory
+        if memory.volumes_ready and memory.failure is None and any(limited(memory.pod)):
+            failure = await self._around.env.in_thread(exceeded, memory.pod, memory.volumes.paths)
+            if failure is not None:
+                memory.tell("Warning", failure.reason, failure.message)
+                memory.failure = failure
+                memory.wake.set()
 
     # The loop.
 

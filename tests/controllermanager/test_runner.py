@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -44,10 +45,17 @@ Reconcile = Callable[[Object, View], Iterator[Group]]
 
 
 @asynccontextmanager
-async def running(reconcile: Reconcile, faults: Faults | None = None, seed: int = 1) -> AsyncIterator[Bench]:
+async def running(
+    reconcile: Reconcile,
+    faults: Faults | None = None,
+    seed: int = 1,
+    *,
+    env: SimulatedEnv | None = None,
+    vanished: Callable[[str, View], Iterator[Group]] | None = None,
+) -> AsyncIterator[Bench]:
     """A controller of ConfigMaps that may read Secrets."""
-    env = SimulatedEnv(seed)
-    controller = Controller("test", "tester", reconcile, CONFIGMAPS, reads=(SECRETS,))
+    env = env or SimulatedEnv(seed)
+    controller = Controller("test", "tester", reconcile, CONFIGMAPS, reads=(SECRETS,), vanished=vanished)
     async with api_server(env=env) as server, Supervisor() as tasks:
         inner: Transport = server.transport("system:kube-controller-manager")
         transport = FaultyTransport(inner, env, faults or Faults())
@@ -176,6 +184,46 @@ def test_a_mistake_about_one_object_does_not_stop_the_others(caplog: pytest.LogC
 
     with caplog.at_level(logging.CRITICAL):
         run(scenario())
+
+
+class Laborious(SimulatedEnv):
+    """A world in which thinking takes time: `labour` is what the processor has spent so far."""
+
+    labour = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.labour
+
+
+def test_a_costly_key_is_damped_and_its_deletion_is_not() -> None:
+    runs: list[tuple[float, bool]] = []
+
+    async def scenario() -> None:
+        env = Laborious(1)
+
+        def costly(found: Object, view: View) -> Iterator[Group]:
+            if found.head.name == "x":
+                env.labour += 0.03
+                runs.append((asyncio.get_running_loop().time(), True))
+            yield []
+
+        def vanished(key: str, view: View) -> Iterator[Group]:
+            runs.append((asyncio.get_running_loop().time(), False))
+            yield []
+
+        async with running(costly, env=env, vanished=vanished) as bench:
+            await bench.rest.create(CONFIGMAPS, "default", config_map("x"))
+            for turn in range(50):
+                await bench.env.sleep(0.02)
+                await bench.rest.patch(CONFIGMAPS, "default", "x", {"data": {"a": str(turn)}})
+            await bench.rest.delete(CONFIGMAPS, "default", "x")
+            await bench.env.sleep(0.001)
+            assert runs[-1][1] is False
+
+    run(scenario())
+    alive = [time for time, there in runs if there]
+    assert 3 <= len(alive) <= 6
+    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(alive))
 
 
 def test_again_brings_a_key_back_at_its_time() -> None:

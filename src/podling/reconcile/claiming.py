@@ -1,11 +1,12 @@
 """Which Pods are a controller's own: adoption of orphans that its selector matches, release of those it no longer does.
 
 Only a controllerRef makes a Pod one's own; a Pod controlled by somebody else is never touched, whatever its labels.
+What holds for Pods holds for the ReplicaSets of a Deployment and for the revisions of a StatefulSet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,24 +29,34 @@ class Claim(msgspec.Struct, frozen=True):
     release: tuple[Object, ...] = ()
 
 
-def claim(owner: Object, selector: LabelSelector, lister: Lister) -> Claim:
+def active_pod(found: Object) -> bool:
+    return pods.is_active(found.view)
+
+
+def standing(found: Object) -> bool:
+    return not found.head.deleting
+
+
+def claim(
+    owner: Object, selector: LabelSelector, lister: Lister, adoptable: Callable[[Object], bool] = active_pod
+) -> Claim:
     """Sorted by creation and name, so that every decision that follows is the same in every run."""
     mine = [each for each in lister.owned(owner.head.uid) if _controlled_by(each, owner)]
     owned = [each for each in mine if matches(selector, each.head.labels) or each.head.deleting]
     release = [each for each in mine if each not in owned]
     adopt: list[Object] = []
     if not owner.head.deleting:
-        adopt = [each for each in select(lister, owner.head.namespace, selector) if _orphan(each)]
-    return Claim(_ordered(owned), _ordered(adopt), () if owner.head.deleting else _ordered(release))
+        adopt = [each for each in select(lister, owner.head.namespace, selector) if _orphan(each) and adoptable(each)]
+    return Claim(ordered(owned), ordered(adopt), () if owner.head.deleting else ordered(release))
 
 
-def groups(claimed: Claim, owner: Object, resource: Resource) -> list[Group]:
-    """The writes; adoption asks first whether the owner still stands."""
+def groups(claimed: Claim, owner: Object, resource: Resource, of: Resource = PODS) -> list[Group]:
+    """The writes on objects `of`; adoption asks first whether the owner, one of `resource`, still stands."""
     out: list[Group] = []
     if claimed.adopt:
         out.append([Present(resource, owner.head.namespace, owner.head.name, owner.head.uid)])
-    writes: list[Action] = [_adoption(pod, owner) for pod in claimed.adopt]
-    writes += [_release(pod, owner) for pod in claimed.release]
+    writes: list[Action] = [_adoption(pod, owner, of) for pod in claimed.adopt]
+    writes += [_release(pod, owner, of) for pod in claimed.release]
     return [*out, writes] if writes else out
 
 
@@ -61,15 +72,15 @@ def owner_reference(owner: Object) -> dict[str, Any]:
     }
 
 
-def _adoption(pod: Object, owner: Object) -> Patch:
+def _adoption(pod: Object, owner: Object, of: Resource) -> Patch:
     body = {"metadata": {"ownerReferences": [owner_reference(owner)], "uid": pod.head.uid}}
-    return Patch(PODS, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
+    return Patch(of, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
 
 
-def _release(pod: Object, owner: Object) -> Patch:
+def _release(pod: Object, owner: Object, of: Resource) -> Patch:
     reference = {"$patch": "delete", "uid": owner.head.uid}
     body = {"metadata": {"ownerReferences": [reference], "uid": pod.head.uid}}
-    return Patch(PODS, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
+    return Patch(of, pod.head.namespace, pod.head.name, body, kind="strategic-merge")
 
 
 def _controlled_by(each: Object, owner: Object) -> bool:
@@ -78,8 +89,8 @@ def _controlled_by(each: Object, owner: Object) -> bool:
 
 
 def _orphan(each: Object) -> bool:
-    return pods.controller_of(each.view.metadata) is None and pods.is_active(each.view)
+    return pods.controller_of(each.view.metadata) is None
 
 
-def _ordered(found: Sequence[Object]) -> tuple[Object, ...]:
+def ordered(found: Sequence[Object]) -> tuple[Object, ...]:
     return tuple(sorted(found, key=lambda each: (each.view.metadata.creation_timestamp, each.head.name)))

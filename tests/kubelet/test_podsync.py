@@ -173,6 +173,10 @@ def test_a_deleted_pod_that_never_came_up_is_finished_at_once() -> None:
     assert actions(pod(deletionTimestamp=rfc3339(NOW)), PodState(), facts=Facts()) == (Finish(delete=True),)
 
 
+def test_a_pod_deleted_by_force_is_given_the_shortest_grace() -> None:
+    assert actions(pod(), having(run()), facts=Facts(removed=True)) == (StopPod(2.0),)
+
+
 def test_a_deletion_while_the_sandbox_is_made_stops_it_first() -> None:
     gone = pod(deletionTimestamp=rfc3339(NOW))
     assert actions(gone, PodState(), facts=Facts(busy=frozenset({""}))) == (StopPod(30.0),)

@@ -160,7 +160,11 @@ class Kubelet:
 
     def _remove_folder(self, uid: str) -> None:
         folder = self.config.pod_folder(uid)
-        unmount(folder / "volumes")
+        try:
+            unmount(folder / "volumes")
+        except OSError as error:
+            log.warning("volumes of a former pod %s stay: %s", uid, error)
+            return
         shutil.rmtree(folder, ignore_errors=True)
 
     async def _bury(self, uid: str, held: Held) -> None:

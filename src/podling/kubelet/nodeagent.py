@@ -16,7 +16,7 @@ from podling.env import Env, rfc3339_micro
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.machine import Machine, read_pressure
 from podling.kubelet.node import changed, new_lease, new_node, node_labels, node_status
-from podling.runtime.interface import Runtime
+from podling.runtime.interface import Runtime, RuntimeFailure
 
 LEASE_NAMESPACE = "kube-node-lease"
 RETRY = 0.2
@@ -46,7 +46,7 @@ class NodeAgent:
                 registered = False
                 await self._env.sleep(RETRY)
                 continue
-            except ApiError as error:
+            except (ApiError, RuntimeFailure, OSError) as error:
                 log.info("node %s: %s", self._config.node_name, error)
                 await self._env.sleep(RETRY if not registered else 1.0)
                 continue

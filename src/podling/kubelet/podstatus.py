@@ -8,6 +8,7 @@ statuses, so that nothing is written when nothing changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from podling.api.kinds.core.pod import Pod
@@ -28,6 +29,16 @@ from podling.kubelet.qos import qos_class
 
 Json = dict[str, Any]
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> str:
+    return rfc3339(second)
+
+
+def _stamp(time: float) -> str:
+    """A status says few different times, and each of them often."""
+    return _second(int(time))
 
 
 def status_of(
@@ -54,7 +65,7 @@ def status_of(
     out |= {"hostIP": host_ip, "hostIPs": [{"ip": host_ip}]}
     if ip := (state.sandbox.ip if state.sandbox is not None else "") or before.get("podIP", ""):
         out |= {"podIP": ip, "podIPs": [{"ip": ip}]}
-    out["startTime"] = before.get("startTime") or rfc3339(now)
+    out["startTime"] = before.get("startTime") or _stamp(now)
     for key, statuses in (
         ("initContainerStatuses", init),
         ("containerStatuses", regular),
@@ -113,7 +124,7 @@ class _Speaker:
         if run is None or run.state == "created":
             current, last, shown = {"waiting": self._waiting(container)}, previous, previous or run
         elif run.state == "running":
-            current, last, shown = {"running": {"startedAt": rfc3339(run.started_at)}}, previous, run
+            current, last, shown = {"running": {"startedAt": _stamp(run.started_at)}}, previous, run
         elif (waiting := self._between(container, run, init)) is not None:
             current, last, shown = {"waiting": waiting}, run, run
         else:
@@ -161,8 +172,8 @@ class _Speaker:
         out: Json = {"exitCode": run.exit_code, "reason": run.reason}
         if run.message:
             out["message"] = run.message
-        out["startedAt"] = rfc3339(run.started_at)
-        out["finishedAt"] = rfc3339(run.finished_at)
+        out["startedAt"] = _stamp(run.started_at)
+        out["finishedAt"] = _stamp(run.finished_at)
         return out | {"containerID": f"{self._runtime}://{run.id}"}
 
 
@@ -208,7 +219,7 @@ def _condition(
     out: Json = {"type": kind}
     if pod.metadata.generation:
         out["observedGeneration"] = pod.metadata.generation
-    since = old["lastTransitionTime"] if old is not None and same else rfc3339(now)
+    since = old["lastTransitionTime"] if old is not None and same else _stamp(now)
     out |= {"status": status, "lastProbeTime": None, "lastTransitionTime": since}
     if reason:
         out["reason"] = reason

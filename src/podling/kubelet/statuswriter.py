@@ -18,7 +18,7 @@ from podling.env import Env
 from podling.kubelet.podstatus import patch_between
 from podling.supervise import Supervisor
 
-COALESCE = 0.1
+COALESCE = 0.25
 FIRST_RETRY, LONGEST_RETRY = 0.1, 5.0
 log = logging.getLogger(__name__)
 

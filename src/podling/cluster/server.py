@@ -14,15 +14,16 @@ from podling.api.schema import Schemas, load
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
-from podling.client.transport import Resource, Transport
+from podling.client.transport import Transport
 from podling.controllermanager.manager import ControllerManager, find_controllers
+from podling.controllermanager.served import served_by
 from podling.dns import manifests
 from podling.env import SystemEnv
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.kubelet import Kubelet
 from podling.network.dialer import Dialer
 from podling.network.unixdialer import RefusingDialer, UnixDialer
-from podling.reconcile.view import Served, Settings
+from podling.reconcile.view import Settings
 from podling.scheduler.scheduler import Scheduler
 from podling.storage.interface import Storage
 from podling.supervise import Supervisor
@@ -60,7 +61,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     admin = server.transport("system:apiserver", ("system:masters",))
     await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec)])
     settings = Settings(root_ca=_read(child, "ca.crt").decode(), started=env.now())
-    manager = ControllerManager(server.transport(MANAGER), env, settings, _served(catalog))
+    manager = ControllerManager(server.transport(MANAGER), env, settings, served_by(catalog))
     tasks.start("controller manager", manager.run())
     tasks.start("scheduler", Scheduler(server.transport(SCHEDULER), env, manager.informers).run())
     if spec.simulated:
@@ -104,15 +105,6 @@ def _acted_on(schemas: Schemas) -> list[tuple[str, str]]:
     rows = schemas.resources
     kinds = [(key.group, rows[f"{key.group}/{key.version}".lstrip("/")][key.plural].kind) for key in keys]
     return [*kinds, *NODE_ACTS_ON]
-
-
-def _served(catalog: Catalog) -> list[Served]:
-    """What discovery says, for the garbage collector and the end of namespaces."""
-    return [
-        Served(Resource(each.group, each.version, each.plural), each.kind, each.namespaced, each.verbs)
-        for each in catalog.resources
-        if each.is_hub and each.stored
-    ]
 
 
 def _dns(spec: ClusterSpec) -> list[dict[str, Any]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from podling.apiserver.endpoints import watch
 from tests.apiserver.serving import DEFAULT, serving, take
 
 CONFIG_MAPS = f"{DEFAULT}/configmaps"
@@ -133,3 +136,19 @@ async def test_a_client_that_leaves_ends_its_watch() -> None:
         async with asyncio.timeout(5):
             while api.server.metrics.watches:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_watcher_that_does_not_read_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PATIENCE", 0.5)
+    async with serving() as api:
+        _, writer = await api.raw()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(f"GET {CONFIG_MAPS}?watch=true HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            while not api.server.metrics.watches:
+                await asyncio.sleep(0.01)
+            for i in range(16):
+                await api.make(CONFIG_MAPS, {"metadata": {"name": f"m{i}"}, "data": {"x": "y" * 900_000}})
+            while api.server.metrics.watches:
+                await asyncio.sleep(0.05)
+        writer.transport.abort()

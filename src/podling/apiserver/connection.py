@@ -23,13 +23,18 @@ class Writer:
         self.paused = False
         self.lost = False
 
-    async def write(self, data: bytes) -> None:
-        """Queue `data`, then wait while the client is slow. Raises ConnectionResetError once it is gone."""
+    async def write(self, data: bytes, patience: float | None = None) -> None:
+        """Queue `data`, then wait while the client is slow, at most `patience` seconds. Raises ConnectionError."""
         if self.lost:
             raise ConnectionResetError("the client is gone")
         self._transport.write(data)
-        if self.paused:
-            await self._drained()
+        if not self.paused:
+            return
+        try:
+            async with asyncio.timeout(patience):
+                await self._drained()
+        except TimeoutError:
+            raise ConnectionAbortedError("the client does not read") from None
 
     async def _drained(self) -> None:
         while self.paused and not self.lost:

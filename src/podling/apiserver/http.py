@@ -213,6 +213,7 @@ class HttpProtocol(asyncio.Protocol):
             elif not self._finish_at_once(request, outcome):
                 await self._pieces(request, outcome)
         except ConnectionError:
+            self._transport.abort()
             return
         self._task = None
         if not self._writer.lost:
@@ -311,9 +312,9 @@ class ChunkedSink:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, patience: float | None = None) -> None:
         if data:
-            await self._writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+            await self._writer.write(b"%x\r\n%b\r\n" % (len(data), data), patience)
 
     @property
     def backlog(self) -> int:

@@ -108,7 +108,7 @@ class _Collector:
     def __init__(self) -> None:
         self.data = bytearray()
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, patience: float | None = None) -> None:
         self.data += data
 
     @property

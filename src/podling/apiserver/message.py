@@ -119,8 +119,9 @@ class Response:
 class Sink(Protocol):
     """Where a `Stream` writes."""
 
-    async def write(self, data: bytes) -> None:
-        """Queue `data`; waits while the client reads slower than we write. Raises ConnectionError once it is gone."""
+    async def write(self, data: bytes, patience: float | None = None) -> None:
+        """Queue `data`; waits while the client reads slower than we write, at most `patience` seconds.
+        Raises ConnectionError once it is gone or out of patience."""
 
     @property
     def backlog(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from podling.api.errors import ApiError, BadRequest, Cause, Expired, Invalid
+from podling.api.errors import ApiError, BadRequest, Cause, InternalError, Invalid
 from podling.api.objects import Event, Object
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.list import SLICE, Selection, selection_of
@@ -27,6 +27,8 @@ from podling.storage.watch import Watch
 
 MIN_SECONDS = 1800.0
 BOOKMARK_SECONDS = 60.0
+# A watcher that takes nothing for so long is cut off: what waits for it is memory of ours.
+PATIENCE = 10.0
 REMEMBERED = 512
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -94,9 +96,9 @@ class Watcher:
         try:
             await self._events(sink)
         except StorageError as error:
-            await sink.write(self._encoder.error(Expired(f"the store has ended: {error}")))
+            await sink.write(self._encoder.error(InternalError(f"the store has ended: {error}")), PATIENCE)
         except ApiError as error:
-            await sink.write(self._encoder.error(error))
+            await sink.write(self._encoder.error(error), PATIENCE)
         finally:
             self._backend.metrics.watches -= 1
 
@@ -114,7 +116,7 @@ class Watcher:
         resource = self._served.prefix()
         async with cache.watch(resource, since=since, interest=interest) as events:
             for start in range(0, len(initial), SLICE):
-                await sink.write(self._encoder.present(initial[start : start + SLICE]))
+                await sink.write(self._encoder.present(initial[start : start + SLICE]), PATIENCE)
                 await asyncio.sleep(0)
             if self._wish.initial_events and self._wish.bookmarks:
                 await sink.write(self._encoder.bookmark(since, initial_end=True))
@@ -127,10 +129,10 @@ class Watcher:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS) if self._wish.bookmarks else left):
                     async for batch in events:
-                        await sink.write(self._encoder.events(batch))
+                        await sink.write(self._encoder.events(batch), PATIENCE)
             except TimeoutError:
                 if self._wish.bookmarks:
-                    await sink.write(self._encoder.bookmark(events.revision))
+                    await sink.write(self._encoder.bookmark(events.revision), PATIENCE)
 
 
 class Frames:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 # The alphabet of upstream's generated names: no vowels, nothing that reads alike.
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+IDS_AT_ONCE = 64
 
 
 class Env(Protocol):
@@ -54,6 +56,7 @@ class SystemEnv:
 
     def __init__(self) -> None:
         self._random = random.SystemRandom()
+        self._ids: list[str] = []
 
     def now(self) -> float:
         return time.time()
@@ -65,7 +68,11 @@ class SystemEnv:
         await asyncio.sleep(seconds)
 
     def uid(self) -> str:
-        return str(uuid.uuid4())
+        if not self._ids:
+            # The kernel is asked for the randomness of many ids at once.
+            noise = self._random.randbytes(16 * IDS_AT_ONCE)
+            self._ids = [str(uuid.UUID(bytes=noise[at : at + 16], version=4)) for at in range(0, len(noise), 16)]
+        return self._ids.pop()
 
     def suffix(self, length: int = 5) -> str:
         return "".join(self._random.choices(NAME_ALPHABET, k=length))
@@ -117,7 +124,12 @@ class SimulatedEnv:
 
 def rfc3339(seconds: float) -> str:
     """A wall-clock time as `metav1.Time` prints it: UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole_seconds(int(seconds))
+
+
+@lru_cache(maxsize=64)
+def _whole_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(seconds: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -134,8 +134,13 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 def qualified_name(value: str) -> list[str]:
     """`name` or `prefix.example.com/name`: keys of labels and annotations, resource names."""
-    # Nearly every name is right and short: only a wrong one pays for the sentences.
-    return [] if len(value) <= 63 and _matches(QUALIFIED, value) else _qualified_name(value)
+    # The same few keys come again and again; only a wrong one pays for the sentences.
+    return [] if len(value) <= 317 and _is_qualified(value) else _qualified_name(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_qualified(value: str) -> bool:
+    return not _qualified_name(value)
 
 
 def _qualified_name(value: str) -> list[str]:

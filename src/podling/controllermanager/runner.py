@@ -99,8 +99,10 @@ class Runner:
     def _changed(self, keys: Keys) -> Callable[[Object | None, Object | None], None]:
         def handler(old: Object | None, new: Object | None) -> None:
             view = self._view("")
-            concerned = [key for side in (old, new) if side is not None for key in keys(side, view)]
-            for key in dict.fromkeys(concerned):
+            concerned = dict.fromkeys(keys(old, view)) if old is not None else {}
+            if new is not None:
+                concerned.update(dict.fromkeys(keys(new, view)))
+            for key in concerned:
                 self._enqueue(key, urgent=old is None or new is None)
 
         return handler

@@ -34,6 +34,8 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
 COMPACTION_SLICE = 2_000
 """Revisions looked at in one go; batches of writes come between."""
+PATIENCE = 0.001
+"""Seconds a batch waits at most for as many writers as the last one had."""
 LIMIT_EVERY = 60.0
 """Seconds between two looks at the limits of history."""
 # The memory of the WAL index could not grow: also a full disk.
@@ -69,7 +71,7 @@ class SqliteStorage:
         self._ledger = Ledger(opened.live, opened.revision)
         self._mark = opened.mark
         self._live_bytes = sum(len(row.value) for row in opened.live)
-        self._commits = GroupCommit(self._ledger, self._write, self._publish)
+        self._commits = GroupCommit(self._ledger, self._write, self._publish, patience=PATIENCE)
         self._feed = Feed(self._read_log, lambda: self.revision, lambda: self.compacted)
         self._reserve = Reserve(f"{path}.reserve", options.reserve_bytes)
         self._reserve.take()

@@ -89,6 +89,14 @@ def test_an_alias_inside_the_cluster_is_followed() -> None:
     assert addresses(answer) == ["10.96.0.9"]
 
 
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_an_alias_comes_before_what_it_leads_to_whosever_turn_it_is(turn: int) -> None:
+    alias = service("alias", type="ExternalName", clusterIP="", externalName=WEB)
+    query = dns.parse_query(dns.pack_query("alias.default.svc.cluster.local", dns.A, 1))
+    answer = dns.parse_message(dns.pack_answer(query, resolver(service(), alias).answer(query), turn=turn))
+    assert kinds(answer.answers) == [dns.CNAME, dns.A]
+
+
 def test_aliases_in_a_circle_end() -> None:
     one = service("one", type="ExternalName", clusterIP="", externalName="two.default.svc.cluster.local")
     two = service("two", type="ExternalName", clusterIP="", externalName="one.default.svc.cluster.local")

@@ -91,7 +91,8 @@ class Resolver:
             found = by_type.get(type_) or self._through_alias(by_type.get(dns.CNAME, ()), type_)
         if not found:
             return dns.negative(dns.NOERROR, self._authority)
-        return Answer(dns.NOERROR, pack_records(found, name), additional=self._targets(found))
+        aliases = 0 if type_ == dns.ANY else sum(record.type == dns.CNAME for record in found)
+        return Answer(dns.NOERROR, pack_records(found, name), additional=self._targets(found), aliases=aliases)
 
     def _through_alias(self, aliases: Sequence[Record], type_: int) -> list[Record]:
         """An ExternalName, and what it leads to as far as that is in the cluster."""

@@ -61,6 +61,8 @@ class Answer(NamedTuple):
     authority: tuple[bytes, ...] = ()
     additional: tuple[bytes, ...] = ()
     authoritative: bool = True
+    aliases: int = 0
+    """So many answers at the front lead to the others: resolvers want them first, they never take turns."""
 
 
 class Message(NamedTuple):
@@ -154,8 +156,9 @@ def pack_answer(query: Query, answer: Answer, *, turn: int = 0, stream: bool = F
     flags = _QR | (query.flags & (_RD | 0x7800)) | (answer.rcode & 0xF)
     flags |= _AA if answer.authoritative else 0
     answers = answer.answers
-    if turn and len(answers) > 1 and (turn := turn % len(answers)):
-        answers = answers[turn:] + answers[:turn]
+    aliases, turning = answers[: answer.aliases], answers[answer.aliases :]
+    if turn and len(turning) > 1 and (turn := turn % len(turning)):
+        answers = aliases + turning[turn:] + turning[:turn]
     for additional in (answer.additional, ()):
         body = b"".join((query.question, *answers, *answer.authority, *additional, opt))
         if len(body) + 12 <= limit:

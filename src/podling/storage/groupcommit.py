@@ -101,7 +101,8 @@ class GroupCommit:
 
     def _finished(self, error: StorageError | None) -> None:
         done, self._batch = self._batch, []
-        self._expected = len(done) + len(self._queue)
+        # Fewer came than before: some may only have been late, so what is expected falls slowly.
+        self._expected = max(len(done) + len(self._queue), self._expected * 3 // 4)
         if error is None:
             self._publish(self._ledger.commit([waiting.row for waiting in done]))
         else:

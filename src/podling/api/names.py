@@ -211,8 +211,15 @@ def env_name(value: str, *, relaxed: bool = True) -> list[str]:
 
 def config_key(value: str) -> list[str]:
     """Keys of ConfigMaps and Secrets."""
-    if len(value) <= 253 and value[:1] != "." and _matches(CONFIG_KEY, value):
-        return []
+    return [] if len(value) <= 253 and _is_config_key(value) else _config_key(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_config_key(value: str) -> bool:
+    return not _config_key(value)
+
+
+def _config_key(value: str) -> list[str]:
     out = [too_long(253)] if _length(value) > 253 else []
     if not _matches(CONFIG_KEY, value):
         out.append(mismatch(CONFIG_KEY_SAYS, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))

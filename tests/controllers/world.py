@@ -17,15 +17,23 @@ from podling.api.patch.strategic import strategic_merge_patch
 from podling.api.schema import load
 from podling.client.resources import (
     CONFIGMAPS,
+    CONTROLLERREVISIONS,
+    CRONJOBS,
+    DAEMONSETS,
+    DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
+    JOBS,
     LEASES,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
     PODS,
     REPLICASETS,
+    REPLICATIONCONTROLLERS,
     SERVICEACCOUNTS,
     SERVICES,
+    STATEFULSETS,
 )
 from podling.client.transport import Resource
 from podling.reconcile.action import (
@@ -57,6 +65,14 @@ KINDS = {
     REPLICASETS: "ReplicaSet",
     LEASES: "Lease",
     ENDPOINTSLICES: "EndpointSlice",
+    CONTROLLERREVISIONS: "ControllerRevision",
+    CRONJOBS: "CronJob",
+    DAEMONSETS: "DaemonSet",
+    DEPLOYMENTS: "Deployment",
+    JOBS: "Job",
+    PERSISTENTVOLUMECLAIMS: "PersistentVolumeClaim",
+    REPLICATIONCONTROLLERS: "ReplicationController",
+    STATEFULSETS: "StatefulSet",
 }
 CLUSTER_SCOPED = (NAMESPACES, NODES)
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from podling.apiserver.admission.chain import Admission
     from podling.apiserver.endpoints.discovery import Discovery
     from podling.apiserver.endpoints.openapi import OpenApi
+    from podling.apiserver.endpoints.pieces import PieceCache
     from podling.apiserver.endpoints.watch import Frames
     from podling.apiserver.registry.continuetokens import ContinueTokens
     from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
@@ -52,6 +53,7 @@ class Backend:
     health: Callable[[str], Mapping[str, str]]
     """The checks of livez, readyz or healthz: name → what is wrong, empty where nothing is."""
 
+    pieces: PieceCache
     frames: dict[Served, Frames] = field(default_factory=dict)
     """Encoded watch events, shared by watchers (`endpoints/watch.py`)."""
 

@@ -38,7 +38,7 @@ class Config:
     acting: frozenset[str] | None = None
     """The kinds a controller acts on, as `apps/ReplicaSet` or `/Pod`; None: no Warning is given for any."""
     mutating_in_flight: int = 1000
-    reading_in_flight: int = 2000
+    """Writes at work at a time; more are asked to come again."""
     priority_classes: Mapping[str, int] = field(
         default_factory=lambda: {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
     )

@@ -29,7 +29,7 @@ HEADERS_SECONDS = 32.0
 
 _REASONS = {code.value: code.phrase for code in HTTPStatus}
 _METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
-_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()}
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _REASONS.items()}
 
 Begin = Callable[[Request], "Outcome | Awaitable[Outcome]"]
 """Answers at once or returns an awaitable; never raises."""
@@ -193,7 +193,7 @@ class HttpProtocol(asyncio.Protocol):
         body = response.body
         if body.__class__ is not bytes or self._writer.paused:
             return False
-        head = self._head(response.status, response.headers, response.content_type, f"Content-Length: {len(body)}\r\n")
+        head = self._head(request, response, f"Content-Length: {len(body)}")
         assert isinstance(body, bytes)
         self._transport.write(head if request.method == "HEAD" else head + body)
         return True
@@ -222,14 +222,12 @@ class HttpProtocol(asyncio.Protocol):
     async def _pieces(self, request: Request, response: Response) -> None:
         pieces: Sequence[bytes] = (response.body,) if isinstance(response.body, bytes) else response.body
         length = sum(map(len, pieces))
-        head = self._head(response.status, response.headers, response.content_type, f"Content-Length: {length}\r\n")
-        await self._writer.write(head)
+        await self._writer.write(self._head(request, response, f"Content-Length: {length}"))
         for piece in () if request.method == "HEAD" else pieces:
             await self._writer.write(piece)
 
     async def _stream(self, request: Request, stream: Stream) -> None:
-        chunked = "Transfer-Encoding: chunked\r\n"
-        await self._writer.write(self._head(stream.status, stream.headers, stream.content_type, chunked))
+        await self._writer.write(self._head(request, stream, "Transfer-Encoding: chunked"))
         if request.method == "HEAD":
             return
         try:
@@ -254,12 +252,15 @@ class HttpProtocol(asyncio.Protocol):
         finally:
             self._transport.close()
 
-    def _head(self, status: int, headers: Sequence[tuple[str, str]], content_type: str, length: str) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+    def _head(self, request: Request, answer: Response | Stream, length: str) -> bytes:
+        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+        if answer.content_type:
+            lines += f"Content-Type: {answer.content_type}\r\n"
         close = "" if self._keep_alive else "Connection: close\r\n"
-        text = f"{lines}{kind}Date: {self._date()}\r\n{close}{length}\r\n"
-        return _STATUS_LINES[status] + text.encode("latin-1", "replace")
+        return (
+            f"{_STATUS_LINES[answer.status]}Audit-Id: {request.audit_id}\r\n"
+            f"{lines}Date: {self._date()}\r\n{close}{length}\r\n\r\n"
+        ).encode("latin-1", "replace")
 
     def _next(self) -> None:
         """The answer is written: take the next request of the pipeline, or wait for it."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from podling.apiserver.routing import Target
 
 JSON = "application/json"
+PRIVATE = (("Cache-Control", "no-cache, private"),)
+"""The headers of an answer that says nothing else."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -77,7 +79,7 @@ class Request:
         self.user: User = ANONYMOUS
         self.audit_id = ""
         self.target: Target | None = None
-        self.warnings: list[str] = []
+        self.warnings: Sequence[str] = ()
         self.started = 0.0
 
     def param(self, name: str, default: str = "") -> str:
@@ -98,7 +100,7 @@ class Request:
     def warn(self, text: str) -> None:
         """Add a `Warning: 299` header to the answer, once a text."""
         if text not in self.warnings:
-            self.warnings.append(text)
+            self.warnings = (*self.warnings, text)
 
 
 class Response:
@@ -111,7 +113,7 @@ class Response:
         status: int = 200,
         body: bytes | Sequence[bytes] = b"",
         content_type: str = JSON,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[str, str]] = PRIVATE,
     ) -> None:
         self.status, self.body, self.content_type, self.headers = status, body, content_type, headers
 
@@ -138,7 +140,7 @@ class Stream:
         run: Callable[[Sink], Awaitable[None]],
         content_type: str = JSON,
         status: int = 200,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Sequence[tuple[str, str]] = PRIVATE,
     ) -> None:
         """`run` is cancelled when the client goes away."""
         self.run, self.content_type, self.status, self.headers = run, content_type, status, headers

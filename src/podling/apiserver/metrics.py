@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left
 
 BOUNDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0)
+
+
+Labels = tuple[str, str, int]
+"""verb, resource, code"""
+
+
+class Series:
+    """The requests of one verb, resource and code."""
+
+    __slots__ = ("buckets", "count", "seconds")
+
+    def __init__(self) -> None:
+        self.count, self.seconds = 0, 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
 
 
 class Metrics:
     """Filled by the filters, printed by the /metrics endpoint."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
-        self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
-        self._seconds: dict[str, float] = defaultdict(float)
+        self._series: dict[Labels, Series] = {}
         self.watches = 0
         self.loop_lag = 0.0
         """The longest the loop was held lately, in seconds."""
 
-    def requested(self, verb: str, resource: str, code: int, seconds: float) -> None:
-        self._requests[verb, resource, code] += 1
-        buckets = self._buckets[verb]
-        for index, bound in enumerate(BOUNDS):
-            if seconds <= bound:
-                buckets[index] += 1
-                break
-        else:
-            buckets[-1] += 1
-        self._seconds[verb] += seconds
+    def requested(self, labels: Labels, seconds: float) -> None:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = Series()
+        series.count += 1
+        series.seconds += seconds
+        series.buckets[bisect_left(BOUNDS, seconds)] += 1
 
     def text(self) -> bytes:
         lines = ["# HELP apiserver_request_total Requests answered.", "# TYPE apiserver_request_total counter"]
-        for (verb, resource, code), count in sorted(self._requests.items()):
-            lines.append(f'apiserver_request_total{{verb="{verb}",resource="{resource}",code="{code}"}} {count}')
+        found = sorted(self._series.items())
+        for (verb, resource, code), series in found:
+            said = f'verb="{verb}",resource="{resource}",code="{code}"'
+            lines.append(f"apiserver_request_total{{{said}}} {series.count}")
         lines += [
             "# HELP apiserver_request_duration_seconds Time until the answer began.",
             "# TYPE apiserver_request_duration_seconds histogram",
         ]
-        for verb, buckets in sorted(self._buckets.items()):
-            lines += self._histogram(verb, buckets)
+        for labels, series in found:
+            lines += _histogram(labels, series)
         lines += [
             "# HELP apiserver_longrunning_requests Watches being served.",
             "# TYPE apiserver_longrunning_requests gauge",
@@ -49,13 +60,12 @@ class Metrics:
         ]
         return "\n".join(lines).encode() + b"\n"
 
-    def _histogram(self, verb: str, buckets: list[int]) -> list[str]:
-        name, total, lines = "apiserver_request_duration_seconds", 0, []
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
-            total += count
-            lines.append(f'{name}_bucket{{verb="{verb}",le="{bound}"}} {total}')
-        return [
-            *lines,
-            f'{name}_sum{{verb="{verb}"}} {self._seconds[verb]:.6f}',
-            f'{name}_count{{verb="{verb}"}} {total}',
-        ]
+
+def _histogram(labels: Labels, series: Series) -> list[str]:
+    verb, resource, code = labels
+    name, said = "apiserver_request_duration_seconds", f'verb="{verb}",resource="{resource}",code="{code}"'
+    total, lines = 0, []
+    for bound, count in zip((*map(str, BOUNDS), "+Inf"), series.buckets, strict=True):
+        total += count
+        lines.append(f'{name}_bucket{{{said},le="{bound}"}} {total}')
+    return [*lines, f"{name}_sum{{{said}}} {series.seconds:.6f}", f"{name}_count{{{said}}} {total}"]

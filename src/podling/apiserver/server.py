@@ -21,6 +21,7 @@ from podling.apiserver.clock import DateHeader
 from podling.apiserver.config import Config
 from podling.apiserver.endpoints.discovery import Discovery
 from podling.apiserver.endpoints.openapi import OpenApi
+from podling.apiserver.endpoints.pieces import PieceCache
 from podling.apiserver.endpoints.table import Dispatch
 from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_user
 from podling.apiserver.filters.chain import Chain, filters, refused
@@ -149,6 +150,7 @@ class ApiServer:
             openapi=OpenApi(self._catalog, self._schemas),
             describe=describer(self._catalog),
             health=self._health,
+            pieces=PieceCache(),
         )
 
     async def _listen(self) -> None:

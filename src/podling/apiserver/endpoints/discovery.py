@@ -15,10 +15,11 @@ import orjson
 from podling.api.catalog import Catalog, Resource
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.negotiation import media_types
-from podling.apiserver.message import JSON, Request, Response
+from podling.apiserver.message import JSON, PRIVATE, Request, Response
 from podling.apiserver.registry.served import unknown_path
 
 Json = dict[str, Any]
+VARY = [*PRIVATE, ("Vary", "Accept")]
 
 
 class Discovery:
@@ -50,7 +51,7 @@ class Discovery:
         document = self._documents.get(path)
         if document is None:
             raise unknown_path()
-        return Response(200, document, headers=[("Vary", "Accept")])
+        return Response(200, document, headers=VARY)
 
     def _plain(self) -> dict[str, Json]:
         documents: dict[str, Json] = {

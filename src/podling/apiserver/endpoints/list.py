@@ -7,24 +7,23 @@ loop is let go (DESIGN 4, 8): the objects of a list are values, so what is writt
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from podling.api.errors import BadRequest, Expired
 from podling.api.objects import Object
 from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.pieces import PIECE, SLICE, flow, pieces_of
 from podling.apiserver.endpoints.rendering import Renderer
 from podling.apiserver.endpoints.revisions import reached, revision_of
-from podling.apiserver.message import Outcome, Request, Response, Sink, Stream
+from podling.apiserver.message import Outcome, Request, Response, Stream
 from podling.apiserver.registry.continuetokens import Position
 from podling.apiserver.registry.selectors import interest_of
 from podling.apiserver.registry.served import Served
 from podling.storage.interest import Interest
 from podling.storage.interface import Compacted
 
-SLICE = 64
 SCAN = 1000
-PIECE = 64 * 1024
 PAGE_READ = 500
 
 
@@ -182,35 +181,13 @@ def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Ou
     if len(page.objects) <= SLICE:
         body = head + b",".join(map(renderer.item, page.objects)) + tail
         return Response(200, body if len(body) <= PIECE else _cut(body))
-    return Stream(lambda sink: _flow(sink, head, page.objects, renderer.item, tail))
+    if renderer.form.shape:
+        return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.item), tail))
+    return Stream(lambda sink: flow(sink, head, backend.pieces.of(renderer.served, prefix, page.objects), tail))
 
 
 def _cut(body: bytes) -> Sequence[bytes]:
     return [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
-
-
-async def _flow(
-    sink: Sink, head: bytes, objects: Sequence[Object], item: Callable[[Object], bytes], tail: bytes
-) -> None:
-    start = 0
-    while start < len(objects):
-        end = _fitting(objects, start)
-        items = map(item, objects[start:end])
-        # An empty first item is the comma behind the piece before.
-        await sink.write(b",".join([b"", *items]) if start else head + b",".join(items))
-        await asyncio.sleep(0)
-        start = end
-    await sink.write(tail)
-
-
-def _fitting(objects: Sequence[Object], start: int) -> int:
-    """The end of the slice that makes one piece: at most SLICE objects of together PIECE bytes, at least one."""
-    size = 0
-    for index in range(start, min(start + SLICE, len(objects))):
-        size += len(objects[index].raw)
-        if size > PIECE:
-            return max(index, start + 1)
-    return min(start + SLICE, len(objects))
 
 
 def _number(request: Request, name: str) -> int:

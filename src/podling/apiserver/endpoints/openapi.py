@@ -28,10 +28,11 @@ from podling.api.schema.openapi import (
 )
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.negotiation import media_types
-from podling.apiserver.message import JSON, Request, Response
+from podling.apiserver.message import JSON, PRIVATE, Request, Response
 from podling.apiserver.registry.served import unknown_path
 
 T = TypeVar("T")
+VARY = [*PRIVATE, ("Vary", "Accept")]
 
 GNOSTIC = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 GNOSTIC_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -69,7 +70,7 @@ class OpenApi:
 
     def index(self, backend: Backend, request: Request) -> Response:
         """GET /openapi/v3."""
-        return _tagged(request, self._index, JSON, [("Vary", "Accept")])
+        return _tagged(request, self._index, JSON, VARY)
 
     def v3(self, backend: Backend, request: Request) -> Awaitable[Response]:
         """GET /openapi/v3/apis/apps/v1?hash=…. Raises NotFound."""
@@ -82,7 +83,7 @@ class OpenApi:
     async def _v3(self, request: Request, prefix: str, resources: list[ServedResource], now: int) -> Response:
         made = await self._once(prefix, lambda: v3_document(self._schemas, resources, self._descriptions))
         if not request.param("hash"):
-            return _tagged(request, made, JSON, [("Vary", "Accept")])
+            return _tagged(request, made, JSON, VARY)
         if request.param("hash") != self._hashes[prefix]:
             location = f"/openapi/v3/{prefix}?hash={self._hashes[prefix]}"
             return Response(301, b"", "", [("Location", location)])
@@ -96,9 +97,9 @@ class OpenApi:
         wanted = [each.name for each in media_types(request.headers.get("accept", ""))]
         if wanted and wanted[0] in (GNOSTIC, GNOSTIC_ANSWER):
             body = await self._once("v2.pb", self._gnostic)
-            return _tagged(request, body, GNOSTIC_ANSWER, [("Vary", "Accept")])
+            return _tagged(request, body, GNOSTIC_ANSWER, VARY)
         body = await self._once("v2.json", self._json)
-        return _tagged(request, body, JSON, [("Vary", "Accept")])
+        return _tagged(request, body, JSON, VARY)
 
     def _json(self) -> Generator[None, None, bytes]:
         document = yield from v2_document(self._schemas, self._served, self._descriptions)

@@ -39,7 +39,7 @@ class Renderer:
     def _choose(self) -> Callable[[Object], bytes]:
         match self.form.shape:
             case "":
-                return Object.served if self.served.entry.is_hub else self.served.bytes
+                return self.served.item
             case "Table":
                 return lambda obj: orjson.dumps(self.row(obj.json()))
         return lambda obj: orjson.dumps(self._metadata(self.served.json(obj)))

@@ -17,7 +17,8 @@ import orjson
 from podling.api.errors import ApiError, BadRequest, Cause, InternalError, Invalid
 from podling.api.objects import Event, Object
 from podling.apiserver.backend import Backend
-from podling.apiserver.endpoints.list import SLICE, Selection, selection_of
+from podling.apiserver.endpoints.list import Selection, selection_of
+from podling.apiserver.endpoints.pieces import SLICE
 from podling.apiserver.endpoints.rendering import Renderer
 from podling.apiserver.endpoints.revisions import reached, revision_of
 from podling.apiserver.message import JSON, Request, Sink, Stream

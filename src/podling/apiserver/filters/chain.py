@@ -17,11 +17,11 @@ from podling.api.errors import ApiError, InternalError
 from podling.apiserver.config import Config
 from podling.apiserver.filters.authentication import Authentication
 from podling.apiserver.filters.authorization import Authorization
-from podling.apiserver.filters.headers import Headers
 from podling.apiserver.filters.inflight import InFlight
 from podling.apiserver.filters.measure import Measure
 from podling.apiserver.filters.requestid import RequestId
-from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade
+from podling.apiserver.filters.warnings import Warnings
+from podling.apiserver.message import PRIVATE, Outcome, Request, Response, Stream, Upgrade
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.serviceaccounts import TokenReader
 from podling.apiserver.routing import target_of
@@ -41,13 +41,13 @@ class Route:
 def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None) -> list[Any]:
     """The list."""
     return [
-        Headers(),
+        Warnings(),
         RequestId(env),
         Route(),
         Measure(env, metrics),
         Authentication(tokens),
         Authorization(),
-        InFlight(config.reading_in_flight, config.mutating_in_flight),
+        InFlight(config.mutating_in_flight),
     ]
 
 
@@ -117,5 +117,7 @@ class Chain:
 
 def refused(error: ApiError) -> Response:
     """The answer that says an error."""
-    headers = [("Retry-After", str(error.retry_after))] if error.retry_after else []
-    return Response(error.code, msgspec.json.encode(error.status()), headers=headers)
+    body = msgspec.json.encode(error.status())
+    if error.retry_after:
+        return Response(error.code, body, headers=[*PRIVATE, ("Retry-After", str(error.retry_after))])
+    return Response(error.code, body)

@@ -1,7 +1,7 @@
-"""No more requests at work than the server can hold; who comes too many is asked to come again.
+"""No more writes at work than the server can hold; who comes too many is asked to come again.
 
-Long-running requests (watches and streams) are not counted, nor are those of this process and of `system:masters`,
-as upstream exempts them.
+Reads are answered from memory and never wait, so they are not counted; nor are the requests of this process and of
+`system:masters`, as upstream exempts them.
 """
 
 from __future__ import annotations
@@ -10,28 +10,20 @@ from podling.api.errors import TooManyRequests
 from podling.apiserver.message import Outcome, Request
 
 _READING = ("GET", "HEAD")
-_LONG = ("exec", "attach", "portforward", "log", "proxy")
 
 
 class InFlight:
-    def __init__(self, reading: int, mutating: int) -> None:
-        self._limits = {True: reading, False: mutating}
-        self._now = {True: 0, False: 0}
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._now = 0
 
     def enter(self, request: Request) -> None:
-        if (reading := self._counted(request)) is None:
+        if request.method in _READING or request.in_process:
             return
-        if self._now[reading] >= self._limits[reading] and "system:masters" not in request.user.groups:
+        if self._now >= self._limit and "system:masters" not in request.user.groups:
             raise TooManyRequests("Too many requests, please try again later.", retry_after=1)
-        self._now[reading] += 1
+        self._now += 1
 
     def leave(self, request: Request, outcome: Outcome) -> None:
-        if (reading := self._counted(request)) is not None:
-            self._now[reading] -= 1
-
-    @staticmethod
-    def _counted(request: Request) -> bool | None:
-        target = request.target
-        if request.in_process or (target is not None and (target.verb == "watch" or target.subresource in _LONG)):
-            return None
-        return request.method in _READING
+        if request.method not in _READING and not request.in_process:
+            self._now -= 1

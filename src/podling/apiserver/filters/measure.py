@@ -9,14 +9,13 @@ from podling.env import Env
 
 class Measure:
     def __init__(self, env: Env, metrics: Metrics) -> None:
-        self._env, self._metrics = env, metrics
+        self._now, self._metrics = env.monotonic, metrics
 
     def enter(self, request: Request) -> None:
-        request.started = self._env.monotonic()
+        request.started = self._now()
 
     def leave(self, request: Request, outcome: Outcome) -> None:
         target = request.target
-        code = 101 if isinstance(outcome, Upgrade) else outcome.status
-        verb = target.verb if target is not None else request.method
-        resource = target.plural if target is not None else ""
-        self._metrics.requested(verb, resource, code, self._env.monotonic() - request.started)
+        code = 101 if outcome.__class__ is Upgrade else outcome.status  # type: ignore[union-attr]
+        labels = (request.method, "", code) if target is None else (target.verb, target.plural, code)
+        self._metrics.requested(labels, self._now() - request.started)

@@ -6,6 +6,7 @@ between the store's bytes (hub version, no resourceVersion) and a client's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -22,13 +23,15 @@ Json = dict[str, Any]
 class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
 
-    __slots__ = ("_prefix", "_status", "api_version", "entry", "hub", "kind", "list_head", "type")
+    __slots__ = ("_prefix", "_status", "api_version", "entry", "hub", "item", "kind", "list_head", "type")
 
     def __init__(self, entry: Resource, hub: Resource, type_: Type | None, hub_type: Type | None) -> None:
         self.entry, self.hub, self.type = entry, hub, type_
         self._status = _zero_status(hub_type) if entry.declaration.strategy.status else b""
         self.kind = entry.declaration
         self.api_version = entry.api_version
+        self.item: Callable[[Object], bytes] = Object.served if entry.is_hub else self._converted
+        """The JSON of an object in this version."""
         self._prefix = prefix_of(entry.storage_group, entry.hub_plural)
         self.list_head = f'{{"kind":"{entry.kind}List","apiVersion":"{entry.api_version}","metadata":'.encode()
 
@@ -51,9 +54,8 @@ class Served:
         """A fresh copy in this version."""
         return self.entry.from_hub(obj.json())
 
-    def bytes(self, obj: Object) -> bytes:
-        """The JSON in this version."""
-        return obj.served() if self.entry.is_hub else orjson.dumps(self.json(obj))
+    def _converted(self, obj: Object) -> bytes:
+        return orjson.dumps(self.json(obj))
 
 
 def _zero_status(hub_type: Type | None) -> bytes:

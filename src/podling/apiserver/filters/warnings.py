@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from podling.apiserver.message import Outcome, Request, Upgrade
 
 MAX_TOTAL = 4096
 
 
-class Headers:
-    """Puts the Audit-ID and the warnings on the answer."""
-
+class Warnings:
     def leave(self, request: Request, outcome: Outcome) -> None:
-        if request.in_process or isinstance(outcome, Upgrade):
-            return
-        headers = [("Audit-Id", request.audit_id), *outcome.headers]
-        if not outcome.headers or all(name != "Cache-Control" for name, _ in outcome.headers):
-            headers.append(("Cache-Control", "no-cache, private"))
-        outcome.headers = headers
-        if request.warnings:
-            headers += _warnings(request.warnings)
+        if request.warnings and not isinstance(outcome, Upgrade):
+            outcome.headers = [*outcome.headers, *_warnings(request.warnings)]
 
 
-def _warnings(texts: list[str]) -> Iterator[tuple[str, str]]:
+def _warnings(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
     """As many as fit: upstream's limit for all of them together."""
     size = 0
     for text in texts:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from .api import Bench
+from . import yardstick
+from .api import BOUNDS, Bench
 from .cluster import Measured
 from .lifecycle import cold_start, idle, node_port, pods_ready
 from .load import Target
+from .report import row, title
 from .store import put_latency
 
 SECTIONS = ("start", "idle", "pods", "nodeport", "store", "api")
@@ -24,18 +25,20 @@ SECTIONS = ("start", "idle", "pods", "nodeport", "store", "api")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("sections", nargs="*", default=list(SECTIONS), choices=[*SECTIONS, []], metavar="SECTION")
+    parser.add_argument("sections", nargs="*", metavar="SECTION")
     parser.add_argument("--rounds", type=int, default=3, help="of start, pods, nodeport (default: 3)")
     parser.add_argument("--idle-seconds", type=float, default=60)
     parser.add_argument("--connections", default="1,8,32")
     parser.add_argument("--scale", type=int, default=2, help="how many operations; 2 is 2,000 GETs")
     parser.add_argument("--kubeconfig", type=Path, help="api: of any cluster")
     parser.add_argument("--pid", type=int, help="api: its server's process")
-    parser.add_argument("--apibench", help="api: the program `apibench`, whose yardstick gives the unit y")
+    parser.add_argument("--apibench", help="api: the path of apibench, whose yardstick gives the unit y")
     given = parser.parse_args()
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="podling-bench-") as name:
         folder = Path(name)
-        for section in given.sections:
+        for section in given.sections or SECTIONS:
             _run(section, folder, given)
 
 
@@ -56,17 +59,31 @@ def _run(section: str, folder: Path, given: argparse.Namespace) -> None:
 
 
 def _api(folder: Path, given: argparse.Namespace) -> None:
-    connections = tuple(int(count) for count in given.connections.split(","))
     if given.kubeconfig:
         if not given.pid:
             raise SystemExit("--kubeconfig needs --pid, the server's process on this machine")
-        asyncio.run(Bench(Target.load(given.kubeconfig), given.pid, connections, given.scale).run())
+        asyncio.run(_measure(given, Target.load(given.kubeconfig), given.pid))
     else:
         with Measured(folder / "api", "bench", "--runtime", "fake") as cluster:
-            pid = cluster.status()["server"]["pid"]
-            asyncio.run(Bench(Target.load(cluster.kubeconfig), pid, connections, given.scale).run())
-    if given.apibench and shutil.which(given.apibench):
-        subprocess.run([given.apibench, "yardstick", "-conns", given.connections], check=True)
+            asyncio.run(_measure(given, Target.load(cluster.kubeconfig), cluster.status()["server"]["pid"]))
+
+
+async def _measure(given: argparse.Namespace, target: Target, pid: int) -> None:
+    connections = tuple(int(count) for count in given.connections.split(","))
+    program = shutil.which(given.apibench) if given.apibench else None
+    y = await yardstick.measured(program)
+    bench = Bench(target, pid, connections, given.scale)
+    await bench.run()
+    y = min(y, await yardstick.measured(program))
+    title("CPU seconds of the server per 1,000 operations (ConfigMap of 1.5 KB, TLS)")
+    print(
+        f"y = {y:.4f}, by {'net/http' if program else 'the bare server'}; the last columns are those of 8 connections"
+    )
+    row("", *(f"c={count}" for count in connections), "in y", "bound")
+    for label, found in bench.figures.items():
+        figures = [f"{found[count]:.4f}" if count in found else "" for count in connections]
+        in_y = f"{found[8] / y:.1f}" if 8 in found else ""
+        row(label, *figures, in_y, f"{BOUNDS[label]:g}")
 
 
 if __name__ == "__main__":

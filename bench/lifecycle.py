@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def node_port(folder: Path, rounds: int) -> None:
             port = 31000 + number
             began = time.monotonic()
             cluster.kubectl("create", "-f", "-", stdin=json.dumps(_service(f"web-{number}", port)))
-            values.append(_until(began, lambda port=port: _connects(address, port)))
+            values.append(_until(began, partial(_connects, address, port)))
         row("NodePort", spread(values))
 
 

@@ -10,7 +10,8 @@ import asyncio
 import base64
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class Connection:
                 length = int(line[15:])
         return int(lines[0].split()[1]), length
 
-    async def chunks(self):
+    async def chunks(self) -> AsyncIterator[bytes]:
         """The pieces of a chunked answer."""
         while size := int(await self._reader.readuntil(b"\r\n"), 16):
             yield await self._reader.readexactly(size)
@@ -102,17 +103,23 @@ class Connection:
         self._writer.close()
 
 
-async def closed_loop(target: Target, connections: int, operations: int, one: Callable[[Connection, int], Any]) -> None:
-    """`operations` calls of `one(connection, number)`, shared by so many connections."""
-    opened = [await Connection.open(target) for _ in range(connections)]
+@asynccontextmanager
+async def opened(target: Target, count: int) -> AsyncIterator[list[Connection]]:
+    """So many connections, with their handshakes behind them."""
+    made = [await Connection.open(target) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for connection in made:
+            connection.close()
+
+
+async def closed_loop(connections: list[Connection], operations: int, one: Callable[[Connection, int], Any]) -> None:
+    """`operations` calls of `one(connection, number)`, shared by the connections."""
     numbers = iter(range(operations))
 
     async def work(connection: Connection) -> None:
         for number in numbers:
             await one(connection, number)
 
-    try:
-        await asyncio.gather(*map(work, opened))
-    finally:
-        for connection in opened:
-            connection.close()
+    await asyncio.gather(*map(work, connections))

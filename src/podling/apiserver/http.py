@@ -23,6 +23,7 @@ from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrad
 
 MAX_HEADERS = 64 * 1024
 MAX_BODY = 3 * 1024 * 1024
+LONG_URL = 512  # longer ones are not remembered
 PIPELINE = 16
 IDLE_SECONDS = 120.0
 HEADERS_SECONDS = 32.0
@@ -159,7 +160,8 @@ class HttpProtocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if len(self._body) > MAX_BODY:
             raise _too_large()
-        path, query, raw = _parsed(self._url)
+        url = self._url
+        path, query, raw = _parsed(url) if len(url) < LONG_URL else _parsed.__wrapped__(url)
         request = Request(
             _METHODS.get(method := self._parser.get_method()) or method.decode("latin-1"),
             path,

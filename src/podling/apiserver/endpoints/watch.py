@@ -30,7 +30,7 @@ MIN_SECONDS = 1800.0
 BOOKMARK_SECONDS = 60.0
 # A watcher that takes nothing for so long is cut off: what waits for it is memory of ours.
 PATIENCE = 10.0
-REMEMBERED = 512
+REMEMBERED_BYTES = 2 << 20
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -145,6 +145,7 @@ class Frames:
     def __init__(self, item: Callable[[Object], bytes]) -> None:
         self._item = item
         self._lines: OrderedDict[int, tuple[Event, bytes]] = OrderedDict()
+        self._size = 0
         self._joined: tuple[Sequence[Event], bytes] = ((), b"")
 
     def batch(self, batch: Sequence[Event]) -> bytes:
@@ -163,8 +164,10 @@ class Frames:
         line = framed(event, self._item(event.object))
         # The event itself is kept beside its line, so its id stays its own.
         self._lines[id(event)] = (event, line)
-        if len(self._lines) > REMEMBERED:
-            self._lines.popitem(last=False)
+        self._size += len(line)
+        while self._size > REMEMBERED_BYTES:
+            _, (_, forgotten) = self._lines.popitem(last=False)
+            self._size -= len(forgotten)
         return line
 
 

@@ -28,6 +28,8 @@ from podling.apiserver.routing import target_of
 from podling.env import Env
 from podling.storage.interface import StorageError
 
+LONG_URL = 512
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +37,9 @@ class Route:
     """What the path addresses."""
 
     def enter(self, request: Request) -> None:
-        request.target = target_of(request.method, request.path, request.query)
+        # Long URLs are not remembered: the memory would be the clients' to fill.
+        find = target_of if len(request.raw_target) < LONG_URL else target_of.__wrapped__
+        request.target = find(request.method, request.path, request.query)
 
 
 def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None) -> list[Any]:

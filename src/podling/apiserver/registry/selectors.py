@@ -17,7 +17,7 @@ Test = Callable[[Head], bool]
 METADATA = frozenset({"metadata.name", "metadata.namespace"})
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def interest_of(namespace: str, name: str, label_text: str, field_text: str, known: frozenset[str]) -> Interest:
     """The selection a request asks for; `known` are the kind's selectable fields. Raises BadRequest."""
     try:

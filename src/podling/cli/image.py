@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _needs_root(folder: Path) -> None:
     if os.geteuid() != 0:
         from podling.cluster.doctor import sudo_command
 
-        raise Failure(f"images belong to root, as the containers do ({folder}):\n  {sudo_command(['image', '…'])}")
+        raise Failure(f"images belong to root, as the containers do ({folder}):\n  {sudo_command(sys.argv[1:])}")
 
 
 async def _build(parsed: argparse.Namespace, folder: Path) -> None:

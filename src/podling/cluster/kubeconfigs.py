@@ -12,6 +12,8 @@ from typing import Any
 
 from podling.pki import kubeconfig
 
+from .spec import SpecError
+
 
 def write_private(file: Path, data: bytes) -> None:
     """Atomic, mode 0600, folders 0700, owner as the folder's."""
@@ -32,48 +34,62 @@ def invoking_user() -> tuple[int, int, Path]:
     return uid, user.pw_gid, Path(user.pw_dir)
 
 
-def user_file() -> Path:
-    """`$KUBECONFIG` (its first file), else ~/.kube/config."""
-    if chosen := os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]:
-        return Path(chosen)
-    return invoking_user()[2] / ".kube" / "config"
+def user_files() -> tuple[Path, ...]:
+    """The files kubectl would read: those of `$KUBECONFIG`, else ~/.kube/config. The first is written to."""
+    chosen = [Path(name) for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    return tuple(chosen) or (invoking_user()[2] / ".kube" / "config",)
 
 
 def merge_into_user_file(admin: Path) -> Path:
-    """Put the cluster's context into the user's kubeconfig and make it the current one; says where."""
+    """Put the cluster's context into the user's kubeconfig and make it the current one; says where.
+
+    Raises SpecError where the file is none of the kind, OSError where it cannot be written.
+    """
     import yaml
 
-    file = user_file()
+    file = user_files()[0]
     new: dict[str, Any] = yaml.safe_load(admin.read_text())
     _store(file, kubeconfig.merged(_load(file), new))
     return file
 
 
 def remove_from_user_file(name: str) -> None:
-    """Forget the context; a file in which nothing is left is removed."""
-    file = user_file()
-    existing = _load(file)
-    if not any(entry.get("name") == name for entry in existing.get("contexts") or ()):
-        return
-    left = kubeconfig.without(existing, name)
-    if kubeconfig.is_empty(left):
-        file.unlink(missing_ok=True)
-    else:
-        _store(file, left)
+    """Forget the context; a file in which nothing is left is removed, one that cannot be read is left alone."""
+    for file in user_files():
+        try:
+            existing = _load(file)
+        except SpecError:
+            continue
+        if not any(entry.get("name") == name for entry in existing.get("contexts") or ()):
+            continue
+        left = kubeconfig.without(existing, name)
+        if kubeconfig.is_empty(left):
+            file.unlink(missing_ok=True)
+        else:
+            _store(file, left)
 
 
 def _load(file: Path) -> dict[str, Any]:
+    """Empty where there is no such file. Raises SpecError."""
     import yaml
 
     try:
-        return yaml.safe_load(file.read_text()) or {}
+        found = yaml.safe_load(file.read_text()) or {}
     except FileNotFoundError:
         return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(
+            f"{file} is no kubeconfig ({str(error).splitlines()[0]}): mend it, or set KUBECONFIG"
+        ) from error
+    if not isinstance(found, dict):
+        raise SpecError(f"{file} is no kubeconfig: mend it, or set KUBECONFIG")
+    return found
 
 
 def _store(file: Path, config: kubeconfig.Config) -> None:
     import yaml
 
+    file = Path(os.path.realpath(file))  # a link stays a link
     fresh = not file.parent.exists()
     write_private(file, yaml.safe_dump(config, sort_keys=False).encode())
     uid, gid, _ = invoking_user()

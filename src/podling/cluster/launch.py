@@ -35,7 +35,7 @@ class Launch:
     """A child that has been started and waits for `go`."""
 
     def __init__(self, module: str, arguments: Sequence[str], log: Path) -> None:
-        self.log = log
+        self.log, self._module = log, module
         log.parent.mkdir(parents=True, exist_ok=True)
         go_read, self._go = os.pipe()
         self._reports, report_write = os.pipe()
@@ -74,10 +74,10 @@ class Launch:
         deadline = now() + seconds
         while True:
             if not select.select([self._reports], [], [], max(0.0, deadline - now()))[0]:
-                raise LaunchError(f"no sign of life for {seconds:.0f} s; its log: {self.log}")
+                raise LaunchError(f"no sign of life of {self._module} for {seconds:.0f} s\n{self._tail()}".rstrip())
             data = os.read(self._reports, 65536)
             if not data:
-                raise LaunchError(f"it ended while starting; its log: {self.log}\n{self._tail()}")
+                raise LaunchError(f"{self._module} ended while starting\n{self._tail()}".rstrip())
             self._buffer += data
             if self._read(told):
                 return
@@ -87,7 +87,7 @@ class Launch:
         for line in lines:
             report: dict[str, Any] = json.loads(line)
             if "error" in report:
-                raise LaunchError(str(report["error"]) + (f"\n{self._tail()}" if report.get("bug") else ""))
+                raise LaunchError(str(report["error"]) + (f"\n{self._tail()}".rstrip() if report.get("bug") else ""))
             if report.get("ready"):
                 os.close(self._reports)
                 return True

@@ -87,10 +87,11 @@ class Missing(msgspec.Struct, frozen=True):
 
 def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
     """Bring the cluster up; None where it is running already. Raises StartError, SpecError, KeyboardInterrupt."""
-    trial = load(paths) or ClusterSpec(name=paths.name, number=0)
-    _refuse_unfit(wishes.of(trial), arguments)
-    interrupts, fresh = Interrupts(), not paths.root.exists()
+    interrupts = Interrupts()
     try:
+        trial = load(paths) or ClusterSpec(name=paths.name, number=0)
+        _refuse_unfit(wishes.of(trial), arguments)
+        fresh = not paths.root.is_dir() or not any(paths.root.iterdir())
         with interrupts.deferred(), locked(paths.root):
             try:
                 return _start(paths, wishes, env, steps, interrupts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -156,3 +158,22 @@ async def test_every_answer_has_an_audit_id_and_keeps_the_clients() -> None:
         assert len({first.headers["audit-id"], second.headers["audit-id"]}) == 2
         kept = await api.http.get("/version", headers={"audit-id": "mine"})
         assert kept.headers["audit-id"] == "mine"
+
+
+async def test_acting_as_somebody_else_is_being_somebody_else() -> None:
+    async with serving() as api:
+        done = await api.kubectl("auth", "whoami", "--as=jane", "--as-group=devs", "--as-group=ops", "-o", "json")
+        info = json.loads(done.out)["status"]["userInfo"]
+        assert (info["username"], info["groups"]) == ("jane", ["devs", "ops", "system:authenticated"])
+        as_account = {"impersonate-user": "system:serviceaccount:default:bob"}
+        review = await api.http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}, headers=as_account)
+        assert "system:serviceaccounts:default" in review.json()["status"]["userInfo"]["groups"]
+        refused = await api.http.get("/api/v1/pods", headers={"impersonate-user": "system:anonymous"})
+        assert refused.status_code == 403
+
+
+async def test_the_anonymous_may_not_act_as_somebody_else() -> None:
+    async with serving() as api, api.client() as nobody:
+        answer = await nobody.get("/version", headers={"impersonate-user": "kubernetes-admin"})
+        assert answer.status_code == 403
+        assert 'users "kubernetes-admin" is forbidden: User "system:anonymous" cannot impersonate' in answer.json()["message"]

@@ -36,8 +36,8 @@ def split(path: str) -> Target | None:
     else:
         return None
     verb = ""
-    if rest[0] in ("watch", "proxy") and len(rest) > 1:
-        verb, rest = rest[0], rest[1:]
+    if rest[0] == "watch" and len(rest) > 1:
+        verb, rest = "watch", rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
         namespace = rest[1]
@@ -71,6 +71,4 @@ def target_of(method: str, path: str, query: tuple[tuple[str, str], ...]) -> Tar
             verb = "watch" if watching else "list"
         elif verb == "delete":
             verb = "deletecollection"
-    elif target.verb == "proxy":
-        return None
     return msgspec.structs.replace(target, verb=verb)

@@ -17,6 +17,7 @@ from podling.api.errors import ApiError, InternalError
 from podling.apiserver.config import Config
 from podling.apiserver.filters.authentication import Authentication
 from podling.apiserver.filters.authorization import Authorization
+from podling.apiserver.filters.impersonation import Impersonation
 from podling.apiserver.filters.inflight import InFlight
 from podling.apiserver.filters.measure import Measure
 from podling.apiserver.filters.requestid import RequestId
@@ -50,6 +51,7 @@ def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | No
         Route(),
         Measure(env, metrics),
         Authentication(tokens),
+        Impersonation(),
         Authorization(),
         InFlight(config.mutating_in_flight),
     ]

@@ -18,12 +18,16 @@ Json = dict[str, Any]
 Conditions = list[Json]
 
 
-def writing(found: Object, resource: Resource, status: Mapping[str, Any]) -> list[Action]:
-    """The patch that makes `status` the whole status; nothing where it says what is said already."""
+def writing(found: Object, resource: Resource, status: Mapping[str, Any], *, locked: bool = False) -> list[Action]:
+    """The patch that makes `status` the whole status; nothing where it says what is said already.
+
+    `locked`: only on the revision that was seen, for counts that are continued and not made anew.
+    """
     old: Json = found.json().get("status") or {}
     if _said(old) == _said(status):
         return []
-    body = {"metadata": {"uid": found.head.uid}, "status": {**dict.fromkeys(old), **status}}
+    metadata = {"uid": found.head.uid} | ({"resourceVersion": str(found.revision)} if locked else {})
+    body = {"metadata": metadata, "status": _replacing(old, status)}
     return [Patch(resource, found.head.namespace, found.head.name, body, subresource="status")]
 
 
@@ -59,6 +63,13 @@ def stated(
     since = old.get("lastTransitionTime") if same and old is not None else rfc3339(now)
     new = {"type": type, "status": status, **more, "lastTransitionTime": since, "reason": reason, "message": message}
     return [*without(conditions, type), new]
+
+
+def _replacing(old: Any, new: Any) -> Any:
+    """The merge patch that leaves nothing of `old`."""
+    if not (isinstance(old, dict) and isinstance(new, Mapping)):
+        return new
+    return {**dict.fromkeys(old), **{name: _replacing(old.get(name), value) for name, value in new.items()}}
 
 
 def _said(status: Mapping[str, Any]) -> Json:

@@ -89,12 +89,20 @@ class Runner:
         for resource in own:
             informer = self._informers.of(resource)
             self._sources[f"{resource.group or 'core'}/{resource.plural}"] = informer
-            informer.on_change(self._changed(self._itself))
+            informer.on_change(self._itself)
         if controller.related is not None:
             for resource in every or own:
                 self._informers.of(resource).on_change(self._changed(controller.related))
         for watch in controller.watches:
             self._informers.of(watch.resource).on_change(self._changed(watch.keys))
+
+    def _itself(self, old: Object | None, new: Object | None) -> None:
+        """Most changes concern nobody: this is asked for each of them by each controller."""
+        relevant = self._controller.relevant
+        if (old is not None and relevant(old)) or (new is not None and relevant(new)):
+            known = new if new is not None else old
+            assert known is not None
+            self._enqueue(known.key, urgent=old is None or new is None)
 
     def _changed(self, keys: Keys) -> Callable[[Object | None, Object | None], None]:
         def handler(old: Object | None, new: Object | None) -> None:
@@ -202,9 +210,6 @@ class Runner:
             await informer.wait_revision(sight.revision)
         if sight.key:
             await informer.wait_until(lambda: _gone(informer.by_key(sight.key), sight.uid))
-
-    def _itself(self, changed: Object, _: object) -> Iterable[str]:
-        return (changed.key,) if self._controller.relevant(changed) else ()
 
     def _object(self, key: str) -> Object | None:
         group, plural, _ = key.split("/", 2)

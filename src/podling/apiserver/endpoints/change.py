@@ -111,7 +111,7 @@ async def _store(backend: Backend, wanted: Change, key: str, current: Object, ne
     served = wanted.served
     if wanted.dry:
         return backend.imagine(key, new, current.revision)
-    if complete(served, new, had=current.json()):
+    if new["metadata"].get("deletionTimestamp") and complete(served, new, had=current.json()):
         gone = await backend.cache.delete(key, expect=current.revision, last=encode(new))
         await backend.allocator.deleted(served, gone)
         return gone

@@ -90,7 +90,7 @@ async def test_metrics_count_requests() -> None:
         await api.get("/api/v1/namespaces/default/pods")
         text = (await api.get("/metrics")).text
         assert 'apiserver_request_total{verb="list",resource="pods",code="200"} 1' in text
-        assert "podling_loop_lag_seconds" in text
+        assert 'podling_loop_lag_seconds_bucket{le="+Inf"}' in text
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/api/v2", "/apis/nope/v1/things", "/api/v1/unicorns", "/apis/apps/v9"])

@@ -12,13 +12,18 @@ Labels = tuple[str, str, int]
 
 
 class Series:
-    """The requests of one verb, resource and code."""
+    """Durations in seconds: the requests of one verb, resource and code, or how late the loop woke up."""
 
     __slots__ = ("buckets", "count", "seconds")
 
     def __init__(self) -> None:
         self.count, self.seconds = 0, 0.0
         self.buckets = [0] * (len(BOUNDS) + 1)
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.seconds += seconds
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
 
 
 class Metrics:
@@ -27,16 +32,13 @@ class Metrics:
     def __init__(self) -> None:
         self._series: dict[Labels, Series] = {}
         self.watches = 0
-        self.loop_lag = 0.0
-        """The longest the loop was held lately, in seconds."""
+        self.loop_lag = Series()
 
     def requested(self, labels: Labels, seconds: float) -> None:
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = Series()
-        series.count += 1
-        series.seconds += seconds
-        series.buckets[bisect_left(BOUNDS, seconds)] += 1
+        series.add(seconds)
 
     def text(self) -> bytes:
         lines = ["# HELP apiserver_request_total Requests answered.", "# TYPE apiserver_request_total counter"]
@@ -48,24 +50,25 @@ class Metrics:
             "# HELP apiserver_request_duration_seconds Time until the answer began.",
             "# TYPE apiserver_request_duration_seconds histogram",
         ]
-        for labels, series in found:
-            lines += _histogram(labels, series)
+        for (verb, resource, code), series in found:
+            said = f'verb="{verb}",resource="{resource}",code="{code}"'
+            lines += _histogram("apiserver_request_duration_seconds", said, series)
         lines += [
             "# HELP apiserver_longrunning_requests Watches being served.",
             "# TYPE apiserver_longrunning_requests gauge",
             f'apiserver_longrunning_requests{{verb="watch"}} {self.watches}',
-            "# HELP podling_loop_lag_seconds How late the event loop woke up, at most, lately.",
-            "# TYPE podling_loop_lag_seconds gauge",
-            f"podling_loop_lag_seconds {self.loop_lag:.6f}",
+            "# HELP podling_loop_lag_seconds How late the event loop woke up, asked four times a second.",
+            "# TYPE podling_loop_lag_seconds histogram",
+            *_histogram("podling_loop_lag_seconds", "", self.loop_lag),
         ]
         return "\n".join(lines).encode() + b"\n"
 
 
-def _histogram(labels: Labels, series: Series) -> list[str]:
-    verb, resource, code = labels
-    name, said = "apiserver_request_duration_seconds", f'verb="{verb}",resource="{resource}",code="{code}"'
+def _histogram(name: str, labels: str, series: Series) -> list[str]:
     total, lines = 0, []
+    before = f"{labels}," if labels else ""
     for bound, count in zip((*map(str, BOUNDS), "+Inf"), series.buckets, strict=True):
         total += count
-        lines.append(f'{name}_bucket{{{said},le="{bound}"}} {total}')
-    return [*lines, f"{name}_sum{{{said}}} {series.seconds:.6f}", f"{name}_count{{{said}}} {total}"]
+        lines.append(f'{name}_bucket{{{before}le="{bound}"}} {total}')
+    said = f"{{{labels}}}" if labels else ""
+    return [*lines, f"{name}_sum{said} {series.seconds:.6f}", f"{name}_count{said} {total}"]

@@ -25,7 +25,7 @@ from podling.apiserver.endpoints.pieces import PieceCache
 from podling.apiserver.endpoints.table import Dispatch
 from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_user
 from podling.apiserver.filters.chain import Chain, filters, refused
-from podling.apiserver.http import HttpProtocol
+from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
@@ -159,9 +159,10 @@ class ApiServer:
         context = server_context(self.config)
         loop = asyncio.get_running_loop()
         date = DateHeader(self.env)
+        buffer = memoryview(bytearray(READ_SIZE))
 
         def connected() -> HttpProtocol:
-            return HttpProtocol(self._chain.begin, self._spawn, _identify, refused, self._connections, date)
+            return HttpProtocol(self._chain.begin, self._spawn, _identify, refused, self._connections, date, buffer)
 
         for host, port in self.config.tcp:
             self._listeners.append(await loop.create_server(connected, host, port, ssl=context, backlog=BACKLOG))
@@ -187,8 +188,7 @@ class ApiServer:
         while True:
             before = self.env.monotonic()
             await self.env.sleep(LAG_EVERY)
-            late = self.env.monotonic() - before - LAG_EVERY
-            self.metrics.loop_lag = max(late, self.metrics.loop_lag * 0.9)
+            self.metrics.loop_lag.add(max(0.0, self.env.monotonic() - before - LAG_EVERY))
 
 
 async def _logged(name: str, work: Coroutine[Any, Any, None]) -> None:

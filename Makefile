@@ -40,7 +40,7 @@ lint: install
 	$(BIN)/lint-imports
 
 seen: install system
-	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE).py
+	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py
 
 bench: install system
 	$(SUDO) $(BIN)/python -m bench

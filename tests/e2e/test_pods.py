@@ -242,7 +242,7 @@ def test_a_pod_waits_for_a_missing_volume_source_and_says_so(cluster: Cluster) -
     cluster.create(pod("patient", "sleep", "infinity", container=mounts, volumes=volumes))
     told = 'MountVolume.SetUp failed for volume "v" : configmap "not-yet" not found'
     eventually(lambda: told in cluster.kubectl("describe", "pod", "patient").out, 10, "the event")
-    assert "ContainerCreating" in cluster.kubectl("get", "pod", "patient").out
+    eventually(lambda: "ContainerCreating" in cluster.kubectl("get", "pod", "patient").out, 5, "its status")
     cluster.kubectl("create", "configmap", "not-yet", "--from-literal=a=b").ok()
     cluster.wait_ready("patient")
 

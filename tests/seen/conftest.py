@@ -1,4 +1,4 @@
-"""One cluster with its images, shared by the lines of an issue that do not break it."""
+"""One cluster a module with its images, shared by the lines of an issue that do not break it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("podling") / "state"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(state, "seen") as started:
         work = tmp_path_factory.mktemp("images")

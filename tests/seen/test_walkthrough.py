@@ -22,7 +22,6 @@ import pytest
 from bench.process import cpu_seconds, memory_mib
 from podling.cluster import load
 from tests.e2e.harness import BIN, EXAMPLE, Cluster, eventually, pod
-from tests.e2e.hostprint import differences, hostprint
 from tests.seen.probed import probed_pod
 from tests.seen.watching import Watch
 
@@ -341,32 +340,7 @@ def test_fifty_pods_are_ready_in_time(cluster: Cluster, show: Show) -> None:
     assert statistics.median(figures) <= 2.5
 
 
-# 8
-
-
-@pytest.mark.parametrize("how", ["in order", "everything killed"])
-def test_the_host_is_as_before(tmp_path: Path, show: Show, how: str) -> None:
-    before = hostprint()
-    cluster = Cluster(tmp_path / "state", "trace")
-    try:
-        cluster.start()
-        cluster.build_host_image(tmp_path)
-        cluster.create(pod("one", "sleep", "infinity"), pod("two", "sleep", "infinity"))
-        cluster.wait_ready("one", "two")
-        if how == "everything killed":
-            status = cluster.status()
-            victims = [status[name]["pid"] for name in ("server", "node", "keeper")]
-            for pid in [*victims, *(each["pid"] for each in status["containers"] if each["pid"])]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue  # the kernel took it along with its keeper
-    finally:
-        cluster.delete()
-    found = differences(before, hostprint())
-    show(f"the host after delete ({how})", "; ".join(found) or "no difference", "equal")
-    assert not found
-    assert not (tmp_path / "state").exists()
+# 8: what is left on the host lives in test_walkthrough_host.py
 
 
 def test_two_clusters_with_the_same_node_port_run_side_by_side(cluster: Cluster, state: Path, show: Show) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import threading
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from podling.runtime.images.unpack import make_whiteout
 
-FORMAT = "1"
+FORMAT = "2"
 STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _PASSWD = """root:x:0:0:root:/root:/bin/sh
@@ -165,13 +166,15 @@ def _make_etc(etc: Path) -> None:
 
 
 def _mountpoint(root: Path, path: str) -> None:
+    """Every user of the container may pass to it; what was there before (/tmp) keeps the rest of its mode."""
     place = root
     for part in Path(path).parts[1:]:
         place = place / part
         if not os.path.lexists(place):
             place.mkdir()
-        if not place.is_symlink():
             place.chmod(0o755)
+        elif not place.is_symlink():
+            place.chmod(stat.S_IMODE(place.stat().st_mode) | 0o111)
 
 
 def _links(path: str) -> list[str]:

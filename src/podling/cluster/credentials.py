@@ -50,6 +50,12 @@ def ensure(paths: ClusterPaths, spec: ClusterSpec, now: float) -> None:
         _write_admin(paths, spec, authority, now)
 
 
+def forget_addresses(paths: ClusterPaths) -> None:
+    """The cluster has new addresses: what names the old ones is made again by the next `ensure`."""
+    for file in (paths.pki / "apiserver.crt", paths.kubeconfig):
+        file.unlink(missing_ok=True)
+
+
 def _authority(paths: ClusterPaths, spec: ClusterSpec, now: float) -> CertificateAuthority:
     certificate, key = paths.pki / "ca.crt", paths.pki / "ca.key"
     if certificate.exists() and key.exists():

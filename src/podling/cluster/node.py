@@ -41,23 +41,28 @@ from podling.supervise import Supervisor
 from .child import Child, run
 from .joining import join
 from .proxymode import VERB
-from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, POD_NETWORK, SERVICE_NETWORK, ClusterSpec, SpecError
+from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, POD_NETWORK, SERVICE_NETWORK, ClusterSpec, SpecError, hold
 
 
-def prepare(child: Child) -> ssl.SSLContext:
-    """Read our certificate and join the keeper's namespaces, while this process has one thread and no loop."""
+def prepare(child: Child) -> tuple[ssl.SSLContext, socket.socket | None]:
+    """Read our certificate and join the keeper's namespaces, while this process has one thread and no loop.
+
+    Returns also what keeps our number from being given away while the server is down.
+    """
     keeper = find_keeper(child.paths.node(child.spec.node_name).directory)
     if keeper is None:
         raise SpecError("the node's keeper does not run; podling start brings it back")
     node = child.paths.node(child.spec.node_name)
     ca = (child.paths.pki / "ca.crt").read_bytes()
     context = client_context(ca, node.certificate.read_bytes(), node.key.read_bytes())
+    claim = hold(child.spec.number, "node")  # in the host's network namespace, which is left below
     join(keeper.pid)
     set_up_node(child.spec.internal_address, SERVICE_NETWORK)
-    return context
+    return context, claim
 
 
-async def body(child: Child, tls: ssl.SSLContext, tasks: Supervisor) -> None:
+async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | None], tasks: Supervisor) -> None:
+    tls, _claim = prepared
     env, spec, paths = SystemEnv(), child.spec, child.paths
     node = paths.node(spec.node_name)
     keeper = KeeperClient(node.keeper_socket)

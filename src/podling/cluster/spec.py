@@ -118,22 +118,33 @@ def check_name(name: str) -> str:
     return name
 
 
-@contextmanager
-def claimed_number(root: Path) -> Iterator[int]:
-    """The lowest number nobody on this machine has, held until the block is left and its server listens.
+def hold(number: int, part: str) -> socket.socket | None:
+    """Keep others from taking the number while the socket is open; None where somebody on this machine does so.
 
-    The lock of a root folder says nothing to other users' folders, so the claim is an abstract socket: one name for
-    all of the machine, and gone with this process whatever happens. Call it under `locked`. Raises SpecError.
+    The lock of a root folder says nothing to other users' folders, so this is an abstract socket: one name for all of
+    the machine, and gone with its process whatever happens.
     """
-    taken = {spec.number for name in names(root) if (spec := load(ClusterPaths(root, name)))}
-    for number in range(256):
-        if number in taken:
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0podling/number/{number}/{part}")
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+@contextmanager
+def claimed_number(root: Path, name: str, wanted: int | None) -> Iterator[int]:
+    """A number for the cluster, `wanted` if nobody has it, else the lowest that is free; held until its server listens.
+
+    Call it under `locked`. Raises SpecError.
+    """
+    others = (load(ClusterPaths(root, other)) for other in names(root) if other != name)
+    taken = {spec.number for spec in others if spec}
+    for number in (*(() if wanted is None else (wanted,)), *range(256)):
+        if number in taken or (claim := hold(number, "start")) is None:
             continue
-        with socket.socket(socket.AF_UNIX) as claim:
-            try:
-                claim.bind(f"\0podling/number/{number}")
-            except OSError:
-                continue
+        with claim:
             if _unused(number):
                 yield number
                 return
@@ -141,7 +152,10 @@ def claimed_number(root: Path) -> Iterator[int]:
 
 
 def _unused(number: int) -> bool:
-    """Nobody listens where this cluster's API would be: another user's cluster may have the same number."""
+    """No node holds it and nobody listens where its API would be: another user's cluster may have this number."""
+    if (node := hold(number, "node")) is None:
+        return False
+    node.close()
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -106,20 +106,21 @@ def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrup
     known = load(paths)
     if known and not Missing.of(paths, known):
         return None
+    down = known is None or Missing.of(paths, known).everything(known)
     with ExitStack() as claims:
-        if known is None:
-            number = claims.enter_context(claimed_number(paths.root))
-            known_or_new = ClusterSpec(name=paths.name, number=number, owner=_owner())
-        else:
-            known_or_new = known
-        spec = wishes.of(known_or_new)
-        down = Missing.of(paths, spec).everything(spec)
+        spec = wishes.of(known or ClusterSpec(name=paths.name, number=0, owner=_owner()))
+        if down:
+            number = claims.enter_context(claimed_number(paths.root, paths.name, known.number if known else None))
+            spec = msgspec.structs.replace(spec, number=number)
         try:
             save(paths, spec)
+            if known and known.number != spec.number:
+                credentials.forget_addresses(paths)
+                steps.note(f"{known.api_address} is taken by now: the cluster moves to {spec.api_address}")
             _bring_up(paths, spec, env, steps, interrupts)
         except BaseException:
             # Whatever ended the start (Ctrl-C too): nothing of it may be left.
-            if known is None or down:
+            if down:
                 _undo(paths, spec, known is None)
             raise
     return spec

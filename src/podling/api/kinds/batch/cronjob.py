@@ -5,7 +5,7 @@ Makes a Job whenever its schedule says so.
 
 from __future__ import annotations
 
-from podling.api import names
+from podling.api import cron, names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import workloadrules
@@ -82,6 +82,8 @@ def validate(obj: Json) -> list[Cause]:
         found += _schedule(spec["schedule"])
     if spec.get("timeZone") == "":
         found.append(causes.invalid("spec.timeZone", "", "timeZone must be nil or non-empty string"))
+    elif spec.get("timeZone"):
+        found += _time_zone(spec["timeZone"])
     found += workloadrules.not_negative(
         spec, "spec", "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"
     )
@@ -92,11 +94,19 @@ def validate(obj: Json) -> list[Cause]:
 
 
 def _schedule(text: str) -> list[Cause]:
-    fields = text.split()
-    if text.startswith("@") or len(fields) == 5:
-        return []
-    detail = f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
-    return [causes.invalid("spec.schedule", text, detail)]
+    try:
+        cron.parse(text)
+    except cron.BadSchedule as bad:
+        return [causes.invalid("spec.schedule", text, str(bad))]
+    return []
+
+
+def _time_zone(name: str) -> list[Cause]:
+    try:
+        cron.zone_of(name)
+    except cron.BadSchedule as bad:
+        return [causes.invalid("spec.timeZone", name, str(bad))]
+    return []
 
 
 KIND = Kind(

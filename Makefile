@@ -30,8 +30,9 @@ system:
 demo: install system
 	$(SUDO) $(BIN)/podling demo
 
+# Everything but what is held against a clock: a busy machine is no reason to fail (`make seen` looks at the clock).
 test: install system lint
-	$(SUDO) $(BIN)/python -m pytest
+	$(SUDO) $(BIN)/python -m pytest -m "not timed"
 
 lint: install
 	$(BIN)/ruff check .

@@ -142,6 +142,7 @@ def probes(cluster: Cluster, name: str, code: int) -> list[float]:
     return [float(line.split()[1]) for line in lines if line.startswith("probe") and line.endswith(str(code))]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(("name", "threshold"), [("probed-a", 3), ("probed-b", 1)])
 def test_a_failing_pod_leaves_after_its_threshold_and_comes_back_after_one_good_probe(
     cluster: Cluster, probed: Watch, show: Show, name: str, threshold: int
@@ -163,6 +164,7 @@ def test_a_failing_pod_leaves_after_its_threshold_and_comes_back_after_one_good_
     assert back - good <= 0.1
 
 
+@pytest.mark.timed
 def test_a_pod_whose_process_ends_leaves_at_once(cluster: Cluster, probed: Watch, show: Show) -> None:
     (container,) = cluster.containers("probed-a")
     killed = time.time()
@@ -245,6 +247,7 @@ def rules(node: int) -> str:
     return subprocess.run(look, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.timed
 def test_new_endpoints_are_in_the_rules_within_50_ms(cluster: Cluster, show: Show) -> None:
     cluster.podling("proxy-mode", "nftables").ok()
     service = {
@@ -288,6 +291,7 @@ def test_new_endpoints_are_in_the_rules_within_50_ms(cluster: Cluster, show: Sho
 # 7
 
 
+@pytest.mark.timed
 def test_a_start_takes_two_seconds_at_most(state: Path, show: Show) -> None:
     figures = []
     for number in range(3):
@@ -300,6 +304,7 @@ def test_a_start_takes_two_seconds_at_most(state: Path, show: Show) -> None:
     assert statistics.median(figures) <= 2.0
 
 
+@pytest.mark.timed
 def test_an_idle_cluster_costs_next_to_nothing(state: Path, show: Show) -> None:
     with Cluster(state, "idle") as idle:
         status = idle.status()
@@ -317,6 +322,7 @@ def test_an_idle_cluster_costs_next_to_nothing(state: Path, show: Show) -> None:
 READY = '{{.metadata.name}} {{range .status.conditions}}{{if eq .type "Ready"}}{{.status}}{{end}}{{end}}'
 
 
+@pytest.mark.timed
 def test_fifty_pods_are_ready_in_time(cluster: Cluster, show: Show) -> None:
     """Watched, not asked: `kubectl wait` allows itself five requests a second."""
     figures = []

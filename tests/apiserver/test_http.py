@@ -99,6 +99,29 @@ async def test_what_is_not_http_is_a_bad_request() -> None:
         assert await reader.read() == b""
 
 
+async def test_requests_that_differ_only_a_little_are_told_apart() -> None:
+    async with serving() as api:
+        reader, writer = await api.raw()
+        for request, status in (
+            (GET, 200),
+            (GET, 200),
+            (GET.replace(b"/version", b"/nowhere"), 404),
+            (GET.replace(b"Host: x", b"Host: y"), 200),
+            (GET + GET, 200),
+            (GET.replace(b"GET", b"PUT"), 405),
+            (GET.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: x", b"Connection: keep-alive"), 200),
+        ):
+            writer.write(request)
+            for found, _ in await answers(reader, request.count(b"/version") or 1):
+                assert found == status
+        writer.write(GET[:30])
+        await writer.drain()
+        await asyncio.sleep(0.01)  # so that it is read as a piece of its own
+        writer.write(GET[30:])
+        assert (await answers(reader, 1))[0][0] == 200
+        writer.close()
+
+
 async def test_a_client_may_close_after_one_answer() -> None:
     async with serving() as api:
         reader, writer = await api.raw()

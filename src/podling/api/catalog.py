@@ -7,6 +7,7 @@ which a conversion exists, so that commands and manifests of older books keep wo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,7 @@ GROUP_ORDER: Final = (
     "resource.k8s.io",
     "storagemigration.k8s.io",
 )
+_VERSION: Final = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 # Kinds that are served and deprecated: since which release, and what to use instead.
 DEPRECATED: Final = {
     ("", "v1", "ComponentStatus"): ("1.19", ""),
@@ -303,8 +305,10 @@ def _discovery_order(resource: Resource) -> tuple[object, ...]:
     return (group, resource.group, bool(resource.removed), not stable, _newest_first(resource.version), resource.plural)
 
 
-def _newest_first(version: str) -> tuple[int, int, int]:
-    """v2 before v1, v1 before v1beta2 before v1beta1 before v1alpha1."""
-    stage = next((word for word in ("beta", "alpha") if word in version), "")
-    major, _, minor = version.removeprefix("v").partition(stage) if stage else (version.removeprefix("v"), "", "0")
-    return ({"": 0, "beta": 1, "alpha": 2}[stage], -int(major), -int(minor or 0))
+def _newest_first(version: str) -> tuple[bool, int, int, int, str]:
+    """v2 before v1, v1 before v1beta2 before v1beta1 before v1alpha1; names that are no versions last, by name."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (True, 0, 0, 0, version)
+    major, stage, minor = match.groups()
+    return (False, {None: 0, "beta": 1, "alpha": 2}[stage], -int(major), -int(minor or 0), "")

@@ -84,6 +84,10 @@ def _no_change(new: Json, old: Json) -> None:
     """Leaves the object as it is."""
 
 
+def _no_deletion(obj: Json, now: float) -> None:
+    """Leaves the object as it is."""
+
+
 def _valid(obj: Json) -> list[Cause]:
     return []
 
@@ -131,6 +135,8 @@ class Strategy:
     """DELETE answers with the object instead of a Status."""
     on_create: Callable[[Json], None] = _nothing
     on_update: Callable[[Json, Json], None] = _no_change
+    on_delete: Callable[[Json, float], None] = _no_deletion
+    """What a DELETE leaves on the object (in place; `now` in seconds), e.g. a finalizer."""
 
 
 # metadata that updates of the status subresource leave alone where `status_keeps_metadata`.

@@ -40,6 +40,7 @@ def decide(served: Served, obj: Json, grace: int | None, propagation: str, now: 
     """`obj`: the hub object, without resourceVersion; it is not changed. `grace`: the request's, None if silent."""
     metadata = dict(obj["metadata"])
     new = {**obj, "metadata": metadata}
+    served.kind.strategy.on_delete(new, now)
     seconds = served.kind.grace(obj, grace) if served.kind.grace is not None else 0
     _propagate(metadata, propagation)
     held = bool(metadata.get("finalizers")) or bool(_namespace_finalizers(served, obj))

@@ -143,11 +143,11 @@ async def test_a_strategic_patch_merges_containers_by_name() -> None:
         assert [(each["name"], each["image"]) for each in found] == [("c", "other"), ("d", "new")]
 
 
-async def test_server_side_apply_is_refused_with_the_types_that_are_known() -> None:
+async def test_a_patch_of_no_known_kind_is_refused_with_the_types_that_are_known() -> None:
     async with serving() as api:
         await api.config_map("one")
-        answer = await api.patch(f"{CONFIG_MAPS}/one", {}, "apply-patch+yaml")
-        assert answer.status_code == 415 and "application/strategic-merge-patch+json" in answer.json()["message"]
+        answer = await api.patch(f"{CONFIG_MAPS}/one", {}, "apply-patch+cbor")
+        assert answer.status_code == 415 and "application/apply-patch+yaml" in answer.json()["message"]
 
 
 async def test_patches_that_race_are_all_applied() -> None:

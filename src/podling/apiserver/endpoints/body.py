@@ -87,16 +87,16 @@ def _json(backend: Backend, request: Request) -> bytes:
 
 def _from_yaml(body: bytes) -> bytes:
     try:
-        return orjson.dumps(yaml.load(body, Loader=_Loader))
+        return orjson.dumps(yaml.load(body, Loader=Loader))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         raise BadRequest(f"error converting YAML to JSON: {error}") from error
 
 
-class _Loader(yaml.CSafeLoader):
+class Loader(yaml.CSafeLoader):
     """YAML as Kubernetes reads it: timestamps stay text."""
 
 
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }

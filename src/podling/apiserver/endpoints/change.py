@@ -23,6 +23,8 @@ from podling.storage.interface import Changed, KeyNotFound
 Json = dict[str, Any]
 Make = Callable[[Json], Json]
 """Old hub object (a copy, with resourceVersion) to the new one."""
+Own = Callable[[Json, Json], None]
+"""(new, old), both in the hub version."""
 
 # What no update changes; where the new state is silent, the old one stays.
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -38,6 +40,8 @@ class Change:
     make: Make
     subresource: str = ""
     dry: bool = False
+    own: Own | None = None
+    """Gives the new state its managedFields; without it they stay as they are."""
     own_rules: bool = False
     """`make` is the server's own and knows what it may touch: no strategy, admission or validation besides."""
 
@@ -75,8 +79,12 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     _same_object(served, metadata, old["metadata"])
     if not wanted.own_rules:
         _prepare(served, new, old, wanted.subresource)
-    if not wanted.subresource:
-        await backend.admission.admit(Attempt("UPDATE", served, wanted.namespace, new, old, request))
+    if wanted.own is not None:
+        wanted.own(new, old)
+    else:
+        _same_managers(metadata, old["metadata"])
+    attempt = Attempt("UPDATE", served, wanted.namespace, new, old, request, wanted.subresource)
+    await backend.admission.admit(attempt)
     if new == old:
         return None, conditional
     if wanted.own_rules:
@@ -95,9 +103,14 @@ def _same_object(served: Served, new: Json, old: Json) -> None:
             new[name] = old[name]
         elif name not in old:
             new.pop(name, None)
-    for name in ("selfLink", "managedFields"):
-        new.pop(name, None)
+    new.pop("selfLink", None)
     new.setdefault("name", old["name"])
+
+
+def _same_managers(new: Json, old: Json) -> None:
+    new.pop("managedFields", None)
+    if "managedFields" in old:
+        new["managedFields"] = old["managedFields"]
 
 
 def _prepare(served: Served, new: Json, old: Json, subresource: str) -> None:

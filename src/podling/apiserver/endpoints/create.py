@@ -15,6 +15,7 @@ from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.endpoints.ownership import record_created
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.served import Served, encode
 from podling.env import rfc3339
@@ -43,15 +44,7 @@ UNENFORCED = frozenset(
 MAX_NAME = 63
 NAME_TRIES = 8
 # What only the server says about a new object.
-# managedFields: who manages which field is not recorded before server-side apply; a client's record would be a lie.
-_SERVER_METADATA = (
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-    "managedFields",
-)
+_SERVER_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 
 
 async def create(backend: Backend, request: Request) -> Response:
@@ -67,13 +60,16 @@ async def create(backend: Backend, request: Request) -> Response:
     return written(backend, request, served, obj, 201)
 
 
-async def create_object(backend: Backend, request: Request, served: Served, hub: Json, *, dry: bool) -> Object:
-    """A hub object with its namespace set. Raises Invalid, AlreadyExists, Forbidden."""
+async def create_object(
+    backend: Backend, request: Request, served: Served, hub: Json, *, dry: bool, managed: list[Json] | None = None
+) -> Object:
+    """A hub object with its namespace set; `managed` are its managedFields where the writer does not simply manage
+    all of it. Raises Invalid, AlreadyExists, Forbidden."""
     metadata = hub["metadata"]
     generated = "" if metadata.get("name") else metadata.get("generateName", "")
     if generated:
         metadata["name"] = _generate(backend, generated)
-    await _prepare(backend, request, served, hub)
+    await _prepare(backend, request, served, hub, managed)
     for _ in range(NAME_TRIES if generated else 1):
         try:
             return await _store(backend, served, hub, dry)
@@ -87,14 +83,18 @@ def _generate(backend: Backend, prefix: str) -> str:
     return f"{prefix[: MAX_NAME - 5]}{backend.env.suffix()}"
 
 
-async def _prepare(backend: Backend, request: Request, served: Served, hub: Json) -> None:
+async def _prepare(backend: Backend, request: Request, served: Served, hub: Json, managed: list[Json] | None) -> None:
     metadata = hub["metadata"]
     if metadata.pop("resourceVersion", ""):
         raise BadRequest("resourceVersion should not be set on objects to be created")
     for name in _SERVER_METADATA:
         metadata.pop(name, None)
     metadata["uid"] = backend.env.uid()
-    metadata["creationTimestamp"] = rfc3339(backend.env.now())
+    now = metadata["creationTimestamp"] = rfc3339(backend.env.now())
+    if managed is None:
+        record_created(backend, request, served, hub, now)
+    elif managed:
+        metadata["managedFields"] = managed
     served.kind.prepare_create(hub)  # a Job selects by its uid
     await backend.admission.admit(Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request))
     if causes := served.entry.validate(hub):

@@ -1,4 +1,4 @@
-"""PATCH: JSON Patch, merge patch, strategic merge patch, on the object or on its status.
+"""PATCH: JSON Patch, merge patch, strategic merge patch, on the object or on its status; `apply.py` has the fourth.
 
 The patch is applied to the object in the version of the request, the result is checked like a PUT's body, and a lost
 race is run again on the newer object unless the patch itself names a revision.
@@ -18,9 +18,11 @@ from podling.api.schema.decode import check, strict_error
 from podling.api.schema.defaults import apply_defaults
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
+from podling.apiserver.endpoints.apply import applies, apply_patch
 from podling.apiserver.endpoints.body import place
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.options import FieldValidation, dry_run, field_validation
+from podling.apiserver.endpoints.ownership import Record
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.patching import Patch, parse_patch
 from podling.apiserver.registry.served import Served
@@ -30,6 +32,8 @@ Json = dict[str, Any]
 
 async def patch(backend: Backend, request: Request) -> Response:
     """Also for `status` and the other subresources whose body is the object itself."""
+    if applies(request.headers.get("content-type", "")):
+        return await apply_patch(backend, request)
     target = request.target
     assert target is not None
     served = backend.resources.get(target.group, target.version, target.plural)
@@ -40,7 +44,9 @@ async def patch(backend: Backend, request: Request) -> Response:
     def make(old: Json) -> Json:
         return patched(request, served, apply, mode, old)
 
-    wanted = Change(served, target.namespace, target.name, make, target.subresource, dry)
+    wanted = Change(
+        served, target.namespace, target.name, make, target.subresource, dry, Record(backend, request, served)
+    )
     return written(backend, request, served, await change(backend, request, wanted))
 
 
@@ -52,6 +58,8 @@ def patched(request: Request, served: Served, apply: Patch, mode: FieldValidatio
     new = apply(served.entry.from_hub(old))
     if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
         raise BadRequest("the patch does not leave an object")
+    if new["metadata"].get("managedFields") == []:
+        new["metadata"]["managedFields"] = [{}]  # checking would drop what asks to forget them
     if served.type is not None:
         new = _checked(request, new, served.type, mode)
     place(new, served, target.namespace, target.name)

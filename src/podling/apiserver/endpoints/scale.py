@@ -19,6 +19,7 @@ from podling.apiserver.endpoints.body import place, read
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.get import find
 from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.endpoints.ownership import Record
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.patching import parse_patch
 from podling.apiserver.registry.served import Served, unknown_path
@@ -69,7 +70,9 @@ async def _write(backend: Backend, request: Request, served: Served, scale: Scal
         new["metadata"]["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
         return new
 
-    wanted = Change(served, target.namespace, target.name, change_of, "scale", dry_run(request))
+    wanted = Change(
+        served, target.namespace, target.name, change_of, "scale", dry_run(request), Record(backend, request, served)
+    )
     obj: Object = await change(backend, request, wanted)
     return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
 

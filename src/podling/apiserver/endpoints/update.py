@@ -14,6 +14,7 @@ from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.create import create_object
 from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.endpoints.ownership import Record
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.served import Served
 
@@ -28,6 +29,8 @@ async def update(backend: Backend, request: Request) -> Response:
     dry = dry_run(request)
     body = read_object(backend, request, served)
     place(body, served, target.namespace, target.name)
+    if forgets(request.body):
+        body["metadata"]["managedFields"] = [{}]
     if not body["metadata"].get("name"):
         raise BadRequest("the name of the object must be set")
     hub = served.entry.to_hub(body)
@@ -38,7 +41,14 @@ async def update(backend: Backend, request: Request) -> Response:
             return written(backend, request, served, obj, 201)
     _check_conditional(served, hub)
     whole = orjson.dumps(hub)
-    wanted = Change(served, target.namespace, target.name, lambda _: orjson.loads(whole), target.subresource, dry)
+
+    def make(_: Json) -> Json:
+        new: Json = orjson.loads(whole)
+        return new
+
+    wanted = Change(
+        served, target.namespace, target.name, make, target.subresource, dry, Record(backend, request, served)
+    )
     return written(backend, request, served, await change(backend, request, wanted))
 
 
@@ -47,3 +57,11 @@ def _check_conditional(served: Served, hub: Json) -> None:
     if not served.kind.strategy.unconditional_update and not metadata.get("resourceVersion"):
         cause = invalid_value("metadata.resourceVersion", "", "must be specified for an update")
         raise invalid(served.entry.kind, metadata["name"], [cause], served.entry.group)
+
+
+def forgets(body: bytes) -> bool:
+    """Whether a JSON body has `managedFields: []`, which checking drops: the record is to be forgotten."""
+    if b'"managedFields"' not in body or body[:1] != b"{":
+        return False
+    metadata = orjson.loads(body).get("metadata")
+    return isinstance(metadata, dict) and metadata.get("managedFields") == []

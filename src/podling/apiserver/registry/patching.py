@@ -1,6 +1,6 @@
 """Patches by their content type, ready to be applied to an object.
 
-Server-side apply is not among them yet; it is refused as upstream refuses a type it does not know.
+Server-side apply is not among them: it is no change of one object alone (`endpoints/apply.py`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ Patch = Callable[[Json], Json]
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 
 def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
     """Raises UnsupportedMediaType for other patches, BadRequest for a body that is no patch."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (kind == STRATEGIC and type_ is None):
-        accepted = [JSON_PATCH, MERGE_PATCH, *([STRATEGIC] if type_ is not None else [])]
+        accepted = [JSON_PATCH, MERGE_PATCH, *([STRATEGIC, APPLY] if type_ is not None else [])]
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
         )

@@ -29,6 +29,7 @@ def made(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster that may be started; deleted at the end whatever state it is in."""
     cluster = Cluster(tmp_path / "state", f"cli{os.getpid()}")
     yield cluster
+    sys.stderr.write(cluster.podling("logs", "-n", "30").out)  # shown where the test failed
     cluster.podling("delete")
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from podling.api.errors import AlreadyExists, BadRequest, Expired, NotFound
+from podling.api.errors import AlreadyExists, BadRequest, Expired, Forbidden, NotFound
 from podling.client.transport import Resource
 from tests.apiserver.serving import DEFAULT, serving
 
@@ -15,13 +15,25 @@ CONFIG_MAPS = Resource("", "v1", "configmaps")
 
 async def test_writes_pass_the_same_rules_as_everybodys() -> None:
     async with serving() as api:
-        own = api.server.transport("system:kube-scheduler")
+        own = api.server.transport("jane", ["system:masters"])
         made = await own.request("POST", f"{DEFAULT}/configmaps", body={"metadata": {"name": "one"}, "dota": 1})
         assert made.code == 201 and made.warnings == ('unknown field "dota"',) and made.revision > 0
         with pytest.raises(AlreadyExists, match='configmaps "one" already exists'):
             await own.request("POST", f"{DEFAULT}/configmaps", body={"metadata": {"name": "one"}})
         with pytest.raises(NotFound, match='configmaps "two" not found'):
             await own.request("GET", f"{DEFAULT}/configmaps/two")
+
+
+async def test_a_component_has_its_users_rights_only() -> None:
+    async with serving() as api:
+        own = api.server.transport("system:kube-scheduler")
+        await own.list(Resource("", "v1", "pods"))
+        no = 'cannot list resource "secrets" in API group "" at the cluster scope'
+        with pytest.raises(Forbidden, match=no):
+            await own.list(Resource("", "v1", "secrets"))
+        with pytest.raises(Forbidden, match=no.replace("list", "watch")):
+            async with own.watch(Resource("", "v1", "secrets"), since=1):
+                pass
 
 
 async def test_it_is_the_user_it_was_made_for() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from podling.api.catalog import Catalog
 from podling.api.objects import Object
 from podling.api.schema import Schemas
+from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.heads import Describe
@@ -43,6 +44,7 @@ class Backend:
     dialer: Dialer
     metrics: Metrics
     admission: Admission
+    authorizer: Authorizer
     allocator: Allocator
     continue_tokens: ContinueTokens
     tokens: TokenIssuer | None

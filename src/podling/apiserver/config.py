@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+AuthorizationMode = Literal["RBAC", "AlwaysAllow"]
 VERSION = "v1.37.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
@@ -35,6 +37,8 @@ class Config:
     """Keep the Service `kubernetes` in default."""
     server_port: int = 6443
     """The port behind the Service `kubernetes`."""
+    authorization: AuthorizationMode = "RBAC"
+    """RBAC with the Node authorizer, or AlwaysAllow: every authenticated user may do everything."""
     acting: frozenset[str] | None = None
     """The kinds a controller acts on, as `apps/ReplicaSet` or `/Pod`; None: no Warning is given for any."""
     mutating_in_flight: int = 1000

@@ -14,12 +14,15 @@ import orjson
 
 from podling.api.errors import BadRequest, InternalError, ServiceUnavailable, from_status
 from podling.api.objects import Event, Object
+from podling.apiserver.authorization.question import question_about
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.revisions import reached
+from podling.apiserver.filters.authorization import refusal
 from podling.apiserver.filters.chain import Chain
 from podling.apiserver.message import Request, Response, Stream, User
 from podling.apiserver.registry.selectors import interest_of
 from podling.apiserver.registry.served import Served
+from podling.apiserver.routing import Target
 from podling.client.transport import Answer, Listing, Resource, Verb
 from podling.storage.interest import Interest
 from podling.storage.interface import StorageError
@@ -60,6 +63,7 @@ class InProcessTransport:
     ) -> Listing:
         """The cache's own objects, at its present revision."""
         served = self._served(resource)
+        self._require("list", resource, namespace, field_selector)
         interest = interest_of(namespace, "", label_selector, field_selector, served.kind.field_names)
         cache = self._backend.cache
         found: Sequence[Object]
@@ -83,10 +87,19 @@ class InProcessTransport:
     ) -> AsyncIterator[AsyncIterator[Sequence[Event]]]:
         """See `client.transport.Transport`."""
         served = self._served(resource)
+        self._require("watch", resource, namespace, field_selector)
         interest: Interest = interest_of(namespace, "", label_selector, field_selector, served.kind.field_names)
         await reached(self._backend, since)
         async with self._backend.cache.watch(served.prefix(), since=since, interest=interest) as events:
             yield _until_closed(events)
+
+    def _require(self, verb: str, resource: Resource, namespace: str, field_selector: str) -> None:
+        """Raises Forbidden, as the filters do for what comes as a request."""
+        target = Target(verb, resource.group, resource.version, resource.plural, namespace)
+        question = question_about(self._user, target, field_selector)
+        decision = self._backend.authorizer.decide(question)
+        if not decision.allowed:
+            raise refusal(question, decision.reason)
 
     def _served(self, resource: Resource) -> Served:
         served = self._backend.resources.get(resource.group, resource.version, resource.plural)

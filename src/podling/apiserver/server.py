@@ -16,6 +16,8 @@ from typing import Any, cast
 from podling.api.catalog import Catalog, Profile
 from podling.api.schema import Schemas, load
 from podling.apiserver.admission.chain import Admission
+from podling.apiserver.authorization.modes import authorizer_of
+from podling.apiserver.authorization.reconciliation import reconcile_policy
 from podling.apiserver.backend import Backend
 from podling.apiserver.clock import DateHeader
 from podling.apiserver.config import Config
@@ -29,7 +31,7 @@ from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
-from podling.apiserver.registry.bootstrap import bootstrap
+from podling.apiserver.registry.bootstrap import SERVER, bootstrap
 from podling.apiserver.registry.continuetokens import ContinueTokens
 from podling.apiserver.registry.heads import describer
 from podling.apiserver.registry.served import Resources
@@ -91,10 +93,12 @@ class ApiServer:
         cache = WatchCache(self._storage, self.env, describe)
         await cache.start(self._tasks)
         self.backend = await self._backend(cache)
-        chain = filters(self.config, self.env, self.metrics, self.backend.token_reader)
+        chain = filters(self.config, self.env, self.metrics, self.backend.token_reader, self.backend.authorizer)
         self._chain = Chain(chain, Dispatch(self.backend, self._streams))
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
+        if self.config.authorization == "RBAC":
+            await reconcile_policy(self.backend)
         self._ready = True
         self._tasks.start("loop lag", self._watch_lag())
         await self._listen()
@@ -115,8 +119,10 @@ class ApiServer:
         await self._tasks.wait()
 
     def transport(self, user: str = "system:apiserver", groups: Sequence[str] = ()) -> InProcessTransport:
-        """The way of a component in this process, as `user`; `system:masters` is not implied."""
-        return InProcessTransport(self._chain, self.backend, User(user, (*groups, AUTHENTICATED)))
+        """The way of a component in this process, as `user`, who has the rights it was given and no others; the
+        server itself may everything."""
+        who = SERVER if user == SERVER.name else User(user, (*groups, AUTHENTICATED))
+        return InProcessTransport(self._chain, self.backend, who)
 
     async def handle(self, request: Request) -> Outcome:
         """One request, past all filters."""
@@ -130,6 +136,7 @@ class ApiServer:
 
     async def _backend(self, cache: WatchCache) -> Backend:
         config, env = self.config, self.env
+        authorizer = authorizer_of(config, cache)
         signer = TokenSigner(config.token_key) if config.token_key else None
         return Backend(
             config=config,
@@ -141,7 +148,8 @@ class ApiServer:
             resources=Resources(self._catalog, self._schemas),
             dialer=self._dialer,
             metrics=self.metrics,
-            admission=Admission(config, env, cache),
+            admission=Admission(config, env, cache, authorizer),
+            authorizer=authorizer,
             allocator=Allocator(cache, env, config.service_cidr, config.node_ports),
             continue_tokens=await ContinueTokens.load(self._storage, env),
             tokens=TokenIssuer(signer, env, config.issuer) if signer else None,

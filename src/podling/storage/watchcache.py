@@ -45,6 +45,7 @@ class WatchCache:
         self._keys: dict[str, list[str]] = {}
         self._indexes = Indexes(INDEXED_FIELDS)
         self._watchers: dict[str, InterestIndex[Watch]] = {}
+        self._followers: dict[str, list[Callable[[Event], None]]] = {}
         self._awaited: dict[int, list[asyncio.Future[None]]] = {}
         self._ring = Ring(0, ring_bytes)
         self.revision = 0
@@ -134,6 +135,10 @@ class WatchCache:
             raise ValueError(f"{prefix} is not a resource's prefix: put the namespace into the interest")
         return Watch(self, resource, since, interest, self._buffer_bytes)
 
+    def follow(self, prefix: str, follower: Callable[[Event], None]) -> None:
+        """Tell `follower` of every change of a resource as it is applied, so before the writer is answered."""
+        self._followers.setdefault(prefix, []).append(follower)
+
     def refresh(self, prefix: str) -> None:
         """Describe the objects of a resource again: its definition has changed."""
         for key in self._keys.get(resource_of(prefix), ()):
@@ -186,6 +191,8 @@ class WatchCache:
         self.revision = row.revision
         resource = resource_of(row.key)
         self._ring.append(resource, change)
+        for follower in self._followers.get(resource, ()):
+            follower(change.event)
         if index := self._watchers.get(resource):
             # A watcher that is cut off leaves the index meanwhile.
             for watch in list(index.candidates(new.head, old.head if old else None)):

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
+from podling.apiserver.admission.escalation import Escalation
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
+from podling.apiserver.admission.noderestriction import NodeRestriction
 from podling.apiserver.admission.priority import Priority
 from podling.apiserver.admission.serviceaccount import ServiceAccount
 from podling.apiserver.admission.taintnodes import TaintNewNodes
+from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
 from podling.apiserver.message import Request
 from podling.apiserver.registry.served import Served
@@ -33,6 +36,8 @@ class Attempt:
     obj: Json
     old: Json | None
     request: Request
+    subresource: str = ""
+    """The way of an update; only the Node restriction looks at others than the object itself."""
 
 
 class Plugin(Protocol):
@@ -42,15 +47,18 @@ class Plugin(Protocol):
 class Admission:
     """The chain."""
 
-    def __init__(self, config: Config, env: Env, cache: WatchCache) -> None:
+    def __init__(self, config: Config, env: Env, cache: WatchCache, authorizer: Authorizer) -> None:
+        self._restriction = NodeRestriction()
         self._plugins: tuple[Plugin, ...] = (
             NamespaceLifecycle(cache),
             ServiceAccount(env, cache),
+            self._restriction,
             TaintNewNodes(),
             Priority(cache, config.priority_classes),
             DefaultTolerations(),
+            Escalation(authorizer, cache),
         )
 
     async def admit(self, attempt: Attempt) -> None:
-        for plugin in self._plugins:
+        for plugin in (self._restriction,) if attempt.subresource else self._plugins:
             await plugin.admit(attempt)

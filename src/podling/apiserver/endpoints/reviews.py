@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
+from podling.api.errors import BadRequest, Invalid, invalid
+from podling.api.kinds.causes import invalid as invalid_value
+from podling.apiserver.authorization.question import Question
+from podling.apiserver.authorization.rbac import together
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read_object
-from podling.apiserver.filters.authorization import allowed
 from podling.apiserver.message import Endpoint, Request, Response, User
 from podling.apiserver.registry.served import Served
-from podling.apiserver.routing import Target
 from podling.env import rfc3339
 
 Json = dict[str, Any]
-
-WHY = "every authenticated user may do everything"
 
 
 def _read(backend: Backend, request: Request) -> tuple[Served, Json]:
@@ -41,26 +42,34 @@ def self_subject_review(backend: Backend, request: Request) -> Response:
 
 def self_access(backend: Backend, request: Request) -> Response:
     _, body = _read(backend, request)
-    return _answered(body, _decision(request.user, body.get("spec") or {}))
+    return _answered(body, _decision(backend, request.user, body))
 
 
 def access(backend: Backend, request: Request) -> Response:
     """SubjectAccessReview and LocalSubjectAccessReview."""
     _, body = _read(backend, request)
     spec = body.get("spec") or {}
-    user = User(spec.get("user", ""), tuple(spec.get("groups") or ()))
-    return _answered(body, _decision(user, spec))
+    if not (spec.get("user") or spec.get("groups")):
+        raise _refused(body, "spec.user", "", "at least one of user or group must be specified")
+    extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
+    return _answered(body, _decision(backend, user, body))
 
 
 def self_rules(backend: Backend, request: Request) -> Response:
     _, body = _read(backend, request)
-    everything = allowed(request.user, Target("get", "", "v1", "pods"), "/api/v1/pods")
-    resource = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    namespace = (body.get("spec") or {}).get("namespace", "")
+    if not namespace:
+        raise BadRequest("no namespace on request")
+    rights = backend.authorizer.rights(request.user, namespace)
+    rules: Sequence[Json] = [msgspec.to_builtins(rule) for rule in rights.rules]
     status: Json = {
-        "resourceRules": [resource] if everything else [],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if everything else [],
-        "incomplete": False,
+        "resourceRules": [rule for rule in rules if "nonResourceURLs" not in rule],
+        "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
+        "incomplete": bool(rights.errors),
     }
+    if rights.errors:
+        status["evaluationError"] = together(rights.errors)
     return _answered(body, status)
 
 
@@ -76,20 +85,51 @@ def token_review(backend: Backend, request: Request) -> Response:
     return _answered(body, {"authenticated": True, "user": _user_info(user), "audiences": said})
 
 
-def _decision(user: User, spec: Json) -> Json:
-    resource = spec.get("resourceAttributes")
-    path = (spec.get("nonResourceAttributes") or {}).get("path", "")
-    target = None
-    if resource is not None:
-        target = Target(
-            resource.get("verb", ""),
-            resource.get("group", ""),
-            resource.get("version", ""),
-            resource.get("resource", ""),
-            resource.get("namespace", ""),
-            resource.get("name", ""),
-        )
-    return {"allowed": True, "reason": WHY} if allowed(user, target, path) else {"allowed": False}
+def _decision(backend: Backend, user: User, body: Json) -> Json:
+    decision = backend.authorizer.decide(_question(user, body))
+    status: Json = {"allowed": decision.allowed}
+    return status | {"reason": decision.reason} if decision.reason else status
+
+
+def _question(user: User, body: Json) -> Question:
+    """What a review asks. Raises Invalid, BadRequest."""
+    spec = body.get("spec") or {}
+    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if (resource is None) == (other is None):
+        what = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        if resource is not None:
+            what = "cannot be specified in combination with resourceAttributes"
+            raise _refused(body, "spec.nonResourceAttributes", other, what)
+        raise _refused(body, "spec.resourceAttributes", resource, what)
+    if other is not None:
+        return Question(user, other.get("verb", ""), path=other.get("path") or "/")
+    assert resource is not None
+    namespace, scope = resource.get("namespace", ""), body["metadata"].get("namespace", "")
+    if body["kind"] == "LocalSubjectAccessReview" and namespace != scope:
+        raise _refused(body, "spec.resourceAttributes.namespace", namespace, "must match metadata.namespace")
+    return Question(
+        user,
+        resource.get("verb", ""),
+        resource.get("group", ""),
+        resource.get("resource", ""),
+        resource.get("subresource", ""),
+        namespace,
+        resource.get("name", ""),
+        "",
+        _selector(resource.get("fieldSelector") or {}),
+    )
+
+
+def _selector(given: Json) -> str:
+    """The equalities of a field selector, as a query writes them."""
+    if raw := given.get("rawSelector"):
+        return str(raw)
+    demands = [each for each in given.get("requirements") or () if each.get("operator") == "In"]
+    return ",".join(f"{each['key']}={each['values'][0]}" for each in demands if len(each.get("values") or ()) == 1)
+
+
+def _refused(body: Json, path: str, value: Any, why: str) -> Invalid:
+    return invalid(body["kind"], "", [invalid_value(path, value, why)], "authorization.k8s.io")
 
 
 def _user_info(user: User) -> Json:

@@ -9,6 +9,7 @@ import orjson
 from podling.api.errors import BadRequest, Conflict, ServiceUnavailable, invalid, not_found
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.objects import key_of
+from podling.apiserver.admission.noderestriction import check_token
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import read
 from podling.apiserver.endpoints.get import find
@@ -34,7 +35,9 @@ async def token(backend: Backend, request: Request) -> Response:
     spec: Json = body.get("spec") or {}
     seconds = _seconds(spec)
     audiences = list(spec.get("audiences") or backend.config.audiences)
-    bound = _bound(backend, target.namespace, spec.get("boundObjectRef") or {})
+    reference = spec.get("boundObjectRef") or {}
+    check_token(backend.cache, request.user, target.namespace, target.name, reference)
+    bound = _bound(backend, target.namespace, reference)
     issued, until = backend.tokens.issue(
         target.namespace, {"name": target.name, "uid": account.head.uid}, audiences, seconds, bound
     )

@@ -1,39 +1,43 @@
-"""Who may: everyone who is authenticated may everything; the anonymous may ask for health and version.
-
-RBAC comes with a later issue and takes the place of `allowed`; the refusals already read as upstream's.
-"""
+"""Who may: the question of the request goes to the authorizer, and a no comes back in upstream's words."""
 
 from __future__ import annotations
 
+import msgspec
+
 from podling.api.errors import Forbidden
-from podling.apiserver.message import Request, User
-from podling.apiserver.routing import Target
+from podling.apiserver.authorization.question import MASTERS, Authorizer, Question, question_of
+from podling.apiserver.message import Request
 
-UNAUTHENTICATED = "system:unauthenticated"
-PUBLIC = ("/livez", "/readyz", "/healthz", "/version")
-
-
-def allowed(user: User, target: Target | None, path: str) -> bool:
-    """The current authorizer's decision, also behind SubjectAccessReview."""
-    if UNAUTHENTICATED not in user.groups and user.name != "system:anonymous":
-        return True
-    return target is None and any(path == each or path.startswith(f"{each}/") for each in PUBLIC)
+_CONVERSATIONS = ("exec", "attach", "portforward")
 
 
 class Authorization:
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
     def enter(self, request: Request) -> None:
-        if not allowed(request.user, request.target, request.path):
-            raise refusal(request.user, request.target, request.method, request.path)
+        if MASTERS in request.user.groups:
+            return
+        question = question_of(request)
+        self.require(question)
+        if question.resource == "pods" and question.subresource in _CONVERSATIONS and question.verb == "get":
+            # A WebSocket begins with GET; who may only read must not run commands by it.
+            self.require(msgspec.structs.replace(question, verb="create"))
+
+    def require(self, question: Question) -> None:
+        """Raises Forbidden."""
+        decision = self._authorizer.decide(question)
+        if not decision.allowed:
+            raise refusal(question, decision.reason)
 
 
-def refusal(user: User, target: Target | None, method: str, path: str) -> Forbidden:
+def refusal(question: Question, reason: str = "") -> Forbidden:
     """Upstream's words (apiserver responsewriters.Forbidden)."""
-    if target is None:
-        verb = method.lower()
-        return Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"')
-    resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
-    qualified = f"{target.plural}.{target.group}" if target.group else target.plural
-    named = f'{qualified} "{target.name}"' if target.name else qualified
-    scope = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-    why = f'User "{user.name}" cannot {target.verb} resource "{resource}" in API group "{target.group}" {scope}'
-    return Forbidden(f"{named} is forbidden: {why}", group=target.group, kind=target.plural, name=target.name)
+    user, verb, because = question.user.name, question.verb, f": {reason}" if reason else ""
+    if question.path:
+        return Forbidden(f'forbidden: User "{user}" cannot {verb} path "{question.path}"{because}')
+    qualified = f"{question.resource}.{question.group}" if question.group else question.resource
+    named = f'{qualified} "{question.name}"' if question.name else qualified
+    scope = f'in the namespace "{question.namespace}"' if question.namespace else "at the cluster scope"
+    why = f'User "{user}" cannot {verb} resource "{question.combined}" in API group "{question.group}" {scope}{because}'
+    return Forbidden(f"{named} is forbidden: {why}", group=question.group, kind=question.resource, name=question.name)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ApiError, InternalError
+from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
 from podling.apiserver.filters.authentication import Authentication
 from podling.apiserver.filters.authorization import Authorization
@@ -43,7 +44,9 @@ class Route:
         request.target = find(request.method, request.path, request.query)
 
 
-def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None) -> list[Any]:
+def filters(
+    config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None, authorizer: Authorizer
+) -> list[Any]:
     """The list."""
     return [
         Warnings(),
@@ -51,8 +54,8 @@ def filters(config: Config, env: Env, metrics: Metrics, tokens: TokenReader | No
         Route(),
         Measure(env, metrics),
         Authentication(tokens),
-        Impersonation(),
-        Authorization(),
+        Impersonation(authorizer),
+        Authorization(authorizer),
         InFlight(config.mutating_in_flight),
     ]
 

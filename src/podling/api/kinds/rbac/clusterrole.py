@@ -5,12 +5,14 @@ from __future__ import annotations
 from podling.api import names
 from podling.api.kinds.kind import Kind, Strategy
 from podling.api.kinds.rbac import policyrules
+from podling.api.kinds.rbac.views import RoleView
 
 KIND = Kind(
     "rbac.authorization.k8s.io",
     "v1",
     "ClusterRole",
-    validate=policyrules.validate,
+    RoleView,
+    validate=policyrules.validate_cluster_role,
     name_rule=names.path_segment,
     strategy=Strategy(create_on_update=True),
 )

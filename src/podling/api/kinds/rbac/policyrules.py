@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podling.api.errors import Cause
-from podling.api.kinds import causes
+from podling.api.kinds import causes, rules
 from podling.api.kinds.kind import Json
 
 
@@ -12,6 +12,21 @@ def validate(obj: Json) -> list[Cause]:
     found: list[Cause] = []
     for index, rule in enumerate(obj.get("rules") or ()):
         found += _rule(f"rules[{index}]", rule, namespaced=obj.get("kind") == "Role")
+    return found
+
+
+def validate_cluster_role(obj: Json) -> list[Cause]:
+    """As above, and a role that gathers others has to say which."""
+    found = validate(obj)
+    aggregation = obj.get("aggregationRule")
+    if aggregation is None:
+        return found
+    path = "aggregationRule.clusterRoleSelectors"
+    selectors = aggregation.get("clusterRoleSelectors") or []
+    if not selectors:
+        found.append(causes.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
+    for index, selector in enumerate(selectors):
+        found += rules.label_selector(f"{path}[{index}]", selector)
     return found
 
 

@@ -7,6 +7,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column
 from podling.api.kinds.kind import Cell, Json, Kind, Strategy
+from podling.api.kinds.rbac.views import BindingView
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -84,6 +85,7 @@ def binding_kind(kind: str) -> Kind:
         GROUP,
         "v1",
         kind,
+        BindingView,
         defaults=subject_defaults,
         validate=validate,
         validate_update=validate_update,

@@ -1,0 +1,1 @@
+"""Who may do what: the question of a request, the rules that answer it, and what every cluster begins with."""

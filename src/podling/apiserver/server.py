@@ -21,6 +21,7 @@ from podling.apiserver.authorization.reconciliation import reconcile_policy
 from podling.apiserver.backend import Backend
 from podling.apiserver.clock import DateHeader
 from podling.apiserver.config import Config
+from podling.apiserver.customresources.definitions import CustomResources
 from podling.apiserver.endpoints.discovery import Discovery
 from podling.apiserver.endpoints.openapi import OpenApi
 from podling.apiserver.endpoints.pieces import PieceCache
@@ -33,7 +34,7 @@ from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.bootstrap import SERVER, bootstrap
 from podling.apiserver.registry.continuetokens import ContinueTokens
-from podling.apiserver.registry.heads import describer
+from podling.apiserver.registry.heads import Describer
 from podling.apiserver.registry.served import Resources
 from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
 from podling.apiserver.registry.services import Allocator
@@ -89,14 +90,15 @@ class ApiServer:
             raise
 
     async def _start(self) -> None:
-        describe = describer(self._catalog)
-        cache = WatchCache(self._storage, self.env, describe)
+        self._describer = Describer(self._catalog)
+        cache = WatchCache(self._storage, self.env, self._describer)
         await cache.start(self._tasks)
         self.backend = await self._backend(cache)
         chain = filters(self.config, self.env, self.metrics, self.backend.token_reader, self.backend.authorizer)
         self._chain = Chain(chain, Dispatch(self.backend, self._streams))
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
+        await CustomResources(self.backend, self._catalog, self._describer, self._tasks).start()
         if self.config.authorization == "RBAC":
             await reconcile_policy(self.backend)
         self._ready = True
@@ -156,7 +158,7 @@ class ApiServer:
             token_reader=TokenReader(signer.verifier, env, cache, config.issuer, config.audiences) if signer else None,
             discovery=Discovery(self._catalog),
             openapi=OpenApi(self._catalog, self._schemas),
-            describe=describer(self._catalog),
+            describe=self._describer,
             health=self._health,
             pieces=PieceCache(),
         )

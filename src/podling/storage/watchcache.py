@@ -146,6 +146,11 @@ class WatchCache:
             head, decode = self._describe(key, old.raw)
             self._put(Object(key, old.raw, old.revision, head, decode), old)
 
+    def end_watches(self, prefix: str) -> None:
+        """End the watches of a resource, without an error: it is not what it was."""
+        for watch in list(self._watchers.get(resource_of(prefix), ())):
+            watch.end(StopAsyncIteration())
+
     # For `Watch`.
 
     def change_of(self, commit: Commit) -> Change:

@@ -26,6 +26,10 @@ class Discovery:
     """All documents of one catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
+        self.renew(catalog)
+
+    def renew(self, catalog: Catalog) -> None:
+        """Make all documents anew: resources have come or gone."""
         self._catalog = catalog
         self._documents: Mapping[str, bytes] = {
             path: orjson.dumps(document) for path, document in self._plain().items()

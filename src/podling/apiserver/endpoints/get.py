@@ -34,7 +34,7 @@ def _answer(backend: Backend, request: Request, served: Served) -> Response:
     assert request.target is not None
     obj = find(backend, served, request.target)
     if served.entry.is_hub and "as=" not in request.headers.get("accept", ""):
-        return Response(200, obj.served())
+        return Response(200, served.item(obj))
     return Response(200, Renderer(backend, request, served, listing=False).one(obj))
 
 

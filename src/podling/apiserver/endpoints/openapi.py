@@ -44,6 +44,14 @@ class OpenApi:
     def __init__(self, catalog: Catalog, schemas: Schemas) -> None:
         self._schemas = schemas
         self._descriptions = installed()
+        self._hashes: dict[str, str] = {}
+        self._made: dict[str, bytes] = {}
+        self._making: dict[str, asyncio.Event] = {}
+        self.renew(catalog)
+
+    def renew(self, catalog: Catalog) -> None:
+        """Resources have come or gone: what is affected is made anew when somebody asks for it."""
+        before = self._hashes
         self._served = [
             ServedResource(
                 entry.group,
@@ -56,17 +64,18 @@ class OpenApi:
                     ServedSubresource(sub.name, sub.group, sub.version, sub.kind, sub.verbs)
                     for sub in entry.subresources.values()
                 ),
+                getattr(entry, "schema", ""),
             )
             for entry in catalog.resources
         ]
         self._groups: dict[str, list[ServedResource]] = {}
         for resource in self._served:
             self._groups.setdefault(resource.prefix, []).append(resource)
-        salt = v3_salt(schemas, self._descriptions)
+        salt = v3_salt(self._schemas, self._descriptions)
         self._hashes = {prefix: v3_hash(resources, salt) for prefix, resources in self._groups.items()}
         self._index = orjson.dumps(v3_index(self._served, salt))
-        self._made: dict[str, bytes] = {}
-        self._making: dict[str, asyncio.Event] = {}
+        same = {prefix for prefix, known in self._hashes.items() if before.get(prefix) == known}
+        self._made = {name: made for name, made in self._made.items() if name in same}
 
     def index(self, backend: Backend, request: Request) -> Response:
         """GET /openapi/v3."""

@@ -131,6 +131,7 @@ class Watcher:
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS) if self._wish.bookmarks else left):
                     async for batch in events:
                         await sink.write(self._encoder.events(batch), PATIENCE)
+                return  # the resource's definition has changed: the client comes back to the new one
             except TimeoutError:
                 if self._wish.bookmarks:
                     await sink.write(self._encoder.bookmark(events.revision), PATIENCE)

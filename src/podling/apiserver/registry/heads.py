@@ -21,22 +21,27 @@ Describe = Callable[[str, bytes], tuple[Head, Callable[[bytes], Any]]]
 INTERNAL = "internal/"
 
 
-def describer(catalog: Catalog) -> Describe:
-    """`describe(key, raw)` for the watch cache."""
-    kinds: dict[str, Kind] = {
-        f"{entry.storage_group or 'core'}/{entry.hub_plural}": entry.declaration for entry in catalog.stored
-    }
-    other = msgspec.json.Decoder(Generic).decode
+class Describer:
+    """`describe(key, raw)` for the watch cache; custom kinds come and go."""
 
-    def describe(key: str, raw: bytes) -> tuple[Head, Callable[[bytes], Any]]:
+    def __init__(self, catalog: Catalog) -> None:
+        self._builtin: Mapping[str, Kind] = {
+            f"{entry.storage_group or 'core'}/{entry.hub_plural}": entry.declaration for entry in catalog.stored
+        }
+        self._kinds = self._builtin
+        self._other = msgspec.json.Decoder(Generic).decode
+
+    def __call__(self, key: str, raw: bytes) -> tuple[Head, Callable[[bytes], Any]]:
         group, plural, _ = key.split("/", 2)
         obj = orjson.loads(raw)
-        kind = kinds.get(f"{group}/{plural}")
+        kind = self._kinds.get(f"{group}/{plural}")
         if kind is None:
-            return head_of(obj, {}), other
+            return head_of(obj, {}), self._other
         return head_of(obj, kind.fields(obj)), kind.decode
 
-    return describe
+    def declare(self, custom: Mapping[str, Kind]) -> None:
+        """The custom kinds from now on, by `group/plural`."""
+        self._kinds = {**custom, **self._builtin}
 
 
 def head_of(obj: Mapping[str, Any], fields: Mapping[str, str]) -> Head:

@@ -6,7 +6,7 @@ between the store's bytes (hub version, no resourceVersion) and a client's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -77,11 +77,16 @@ class Resources:
     """`Served` by group, version and plural."""
 
     def __init__(self, catalog: Catalog, schemas: Schemas) -> None:
-        self._found: dict[tuple[str, str, str], Served] = {}
+        self._builtin: dict[tuple[str, str, str], Served] = {}
         for entry in catalog.resources:
             hub = catalog.hub(entry)
             types = [schemas.kind(each.group, each.version, each.kind) for each in (entry, hub)]
-            self._found[entry.group, entry.version, entry.plural] = Served(entry, hub, *types)
+            self._builtin[entry.group, entry.version, entry.plural] = Served(entry, hub, *types)
+        self._found = self._builtin
+
+    def serve(self, custom: Mapping[tuple[str, str, str], Served]) -> None:
+        """The custom resources from now on, beside the built-in ones."""
+        self._found = {**custom, **self._builtin}
 
     def get(self, group: str, version: str, plural: str) -> Served:
         """Raises NotFound in upstream's words."""

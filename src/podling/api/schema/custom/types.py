@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from podling.api.schema.check import FieldTypeError, mismatch
 from podling.api.schema.custom.defaulting import compile_defaulting
-from podling.api.schema.custom.pruning import Schema, compile_pruning
+from podling.api.schema.custom.pruning import Prune, Schema, compile_pruning
 from podling.api.schema.types import Check, Field, Path, Shape, Type
 
 SCALARS: Final[Mapping[str, Shape]] = {
@@ -34,7 +34,7 @@ class CustomType(Type):
     @cached_property
     def check(self) -> Check:
         """Checks metadata, prunes the rest; in place."""
-        prune, metadata, go = compile_pruning(self.schema, root=True), self._metadata, self.go
+        prune, metadata, go = self.prune, self._metadata, self.go
 
         def check(value: Any, path: Path, unknown: list[Path]) -> Any:
             if value.__class__ is not dict:
@@ -48,6 +48,11 @@ class CustomType(Type):
             return value
 
         return check
+
+    @cached_property
+    def prune(self) -> Prune:
+        """Pruning alone, for what is stored already."""
+        return compile_pruning(self.schema, root=True)
 
     @cached_property
     def check_object(self) -> Check:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import orjson
 
+from podling.api.schema.openapi.custom import CustomModels
 from podling.api.schema.openapi.definitions import PATCH, Definitions, Version, model_name
 from podling.api.schema.openapi.descriptions import NONE, Descriptions
 from podling.api.schema.openapi.paths import Paths
@@ -85,12 +86,13 @@ def _parts(
 ) -> Generator[None, None, tuple[Definitions, dict[str, Any]]]:
     group_versions = dict.fromkeys((resource.group, resource.version) for resource in resources)
     definitions = Definitions(version, descriptions, group_versions)
+    custom = CustomModels(version, schemas, definitions, resources)
 
     def ref(group: str, api_version: str, kind: str) -> dict[str, Any]:
         """Refers to a kind's schema and sees to it that it is there; a kind without a type is any object."""
         found = schemas.kind(group, api_version, kind)
         if found is None:
-            return {"type": "object"}
+            return custom.ref(group, api_version, kind) or {"type": "object"}
         definitions.add(found)
         return definitions.ref(model_name(found.name))
 

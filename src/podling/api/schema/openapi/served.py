@@ -25,6 +25,8 @@ class ServedResource(msgspec.Struct, frozen=True):
     namespaced: bool
     verbs: tuple[str, ...]
     subresources: tuple[ServedSubresource, ...] = ()
+    schema: str = ""
+    """The structural schema of a custom resource, as JSON; the type table has no type for it."""
 
     @property
     def prefix(self) -> str:

@@ -1,0 +1,162 @@
+"""The kinds that CustomResourceDefinitions declare, in the shape of the built-in ones.
+
+Strategy, columns, selectable fields, validation and conversion follow from the CRD alone; nothing behind this module
+knows that a kind was not born here (DESIGN 3.1). Conversion is strategy None: apiVersion changes, and each version
+prunes and defaults by its own schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from podling.api.kinds.apiextensions.customcolumns import columns_of, fields_of
+from podling.api.kinds.kind import Conversion, Json, Kind, Scale, Strategy
+from podling.api.schema.custom import CustomType, Finding, compile_values, custom_type, ratcheted
+from podling.api.schema.types import Type
+
+ANYTHING: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+@dataclass(frozen=True, eq=False)
+class CustomKind(Kind):
+    """`Kind` with the strategy of custom resources, which counts generations from every field but metadata."""
+
+    def prepare_create(self, obj: Json) -> None:
+        if self.strategy.status:
+            obj.pop("status", None)
+        obj.setdefault("metadata", {})["generation"] = 1
+
+    def prepare_update(self, new: Json, old: Json, subresource: str = "") -> None:
+        if self.strategy.status:
+            _keep(new, old, "status")
+        _keep(new["metadata"], old["metadata"], "generation")
+        if self._content(new) != self._content(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+    def prepare_status(self, new: Json, old: Json) -> None:
+        """Nothing but the status changes, not even metadata."""
+        status, managed = new.get("status"), new["metadata"].get("managedFields")
+        for key in [key for key in new if key not in old]:
+            del new[key]
+        new.update(deepcopy(old))
+        if status is None:
+            new.pop("status", None)
+        else:
+            new["status"] = status
+        if managed is not None:
+            new["metadata"]["managedFields"] = managed
+
+    def _content(self, obj: Json) -> Json:
+        beside = ("apiVersion", "kind", "metadata", *(("status",) if self.strategy.status else ()))
+        return {key: value for key, value in obj.items() if key not in beside}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a CRD, compiled."""
+
+    name: str
+    kind: CustomKind
+    type: CustomType
+    said: Mapping[str, Any]
+    """The version as the CRD has it."""
+    normalize: Callable[[Json], Json]
+    """A stored object as this version has it; a new dict."""
+    examine: Callable[[Json], list[Finding]]
+
+
+def versions_of(crd: Json, metadata: Type) -> dict[str, Version]:
+    """The versions by name, served or not. `metadata`: the type of ObjectMeta."""
+    spec = crd["spec"]
+    storage = next(each["name"] for each in spec["versions"] if each.get("storage"))
+    kind = spec["names"]["kind"]
+    types = {each["name"]: custom_type(_schema(each), kind, metadata) for each in spec["versions"]}
+    normalizers = {name: _normalizer(f"{spec['group']}/{name}", type_) for name, type_ in types.items()}
+    conversions = tuple(
+        Conversion(spec["group"], name, _nothing, _renamed(f"{spec['group']}/{storage}"), normalizers[name])
+        for name in types
+        if name != storage
+    )
+    return {
+        each["name"]: _version(spec, each, storage, types[each["name"]], normalizers[each["name"]], conversions)
+        for each in spec["versions"]
+    }
+
+
+def _version(
+    spec: Json,
+    said: Json,
+    storage: str,
+    type_: CustomType,
+    normalize: Callable[[Json], Json],
+    conversions: tuple[Conversion, ...],
+) -> Version:
+    examine = _examiner(type_)
+    subresources = said.get("subresources") or {}
+    fields, names = fields_of(said)
+    kind = CustomKind(
+        group=spec["group"],
+        version=storage,
+        kind=spec["names"]["kind"],
+        validate=lambda obj: [found.cause for found in examine(obj)],
+        validate_status=lambda new, old: ratcheted(examine(new), new, old),
+        strategy=Strategy(status=subresources.get("status") is not None, generation=True),
+        columns=columns_of(said),
+        fields=fields,
+        field_names=names,
+        conversions=conversions,
+        scale=_scale(subresources.get("scale")),
+    )
+    return Version(said["name"], kind, type_, said, normalize, examine)
+
+
+def _schema(version: Json) -> Json:
+    return (version.get("schema") or {}).get("openAPIV3Schema") or ANYTHING
+
+
+def _scale(said: Json | None) -> Scale | None:
+    if said is None:
+        return None
+    return Scale(said["specReplicasPath"], said["statusReplicasPath"], said.get("labelSelectorPath") or ".status.")
+
+
+def _examiner(type_: CustomType) -> Callable[[Json], list[Finding]]:
+    test = compile_values(type_.schema, root=True)
+
+    def examine(obj: Json) -> list[Finding]:
+        found: list[Finding] = []
+        test(obj, (), found)
+        return found
+
+    return examine
+
+
+def _normalizer(api_version: str, type_: CustomType) -> Callable[[Json], Json]:
+    prune, fill = type_.prune, type_.fill
+
+    def normalize(obj: Json) -> Json:
+        new = deepcopy(obj)
+        new["apiVersion"] = api_version
+        prune(new, (), [])
+        fill(new)
+        return new
+
+    return normalize
+
+
+def _renamed(api_version: str) -> Callable[[Json], Json]:
+    return lambda obj: {**obj, "apiVersion": api_version}
+
+
+def _nothing(obj: Json) -> None:
+    """Defaults are the schema's and have been filled when the object was read."""
+
+
+def _keep(new: Json, old: Json, key: str) -> None:
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)

@@ -1,0 +1,143 @@
+"""One established CRD as resources of the catalog and what serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from podling.api import meta
+from podling.api.catalog import Resource, Subresource
+from podling.api.errors import Cause
+from podling.api.kinds.apiextensions.customresource import Version, versions_of
+from podling.api.kinds.kind import Kind
+from podling.api.objects import Object
+from podling.api.schema import Type
+from podling.api.schema.custom import ratcheted
+from podling.apiserver.customresources.names import is_true
+from podling.apiserver.registry.served import Served
+
+Json = dict[str, Any]
+
+VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+PART_VERBS = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, eq=False)
+class CustomResource(Resource):
+    """A resource whose old objects may have been stored under another schema.
+
+    `since` is the revision at which this definition came: what was written later is in its shape already.
+    """
+
+    compiled: Version | None = None
+    since: int = 0
+    schema: str = ""
+    """The schema as OpenAPI documents show it, as JSON."""
+
+    def from_hub(self, obj: Json) -> Json:
+        """An object as stored, pruned and defaulted for this version; may be the same dict."""
+        assert self.compiled is not None
+        revision = int(obj["metadata"].get("resourceVersion") or self.since + 1)
+        current = obj.get("apiVersion") == self.api_version and revision > self.since
+        return obj if current else self.compiled.normalize(obj)
+
+    def validate_update(self, new: Json, old: Json, subresource: str = "") -> list[Cause]:
+        """Only what the update touches has to be right (ratcheting)."""
+        assert self.compiled is not None
+        causes = meta.validate_update(new["metadata"], old["metadata"])
+        return causes + ratcheted(self.compiled.examine(new), new, old)
+
+
+class CustomServed(Served):
+    """Serves stored bytes where they are as this version has them, and converts what is older."""
+
+    __slots__ = ("_plain", "_since")
+
+    def __init__(self, entry: CustomResource, hub: Resource, type_: Type, hub_type: Type) -> None:
+        super().__init__(entry, hub, type_, hub_type)
+        self._plain, self._since = entry.is_hub, entry.since
+        self.item = self._item
+
+    def _item(self, obj: Object) -> bytes:
+        if self._plain and obj.revision > self._since:
+            return obj.served()
+        return orjson.dumps(self.json(obj))
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """What one CRD adds to the server."""
+
+    entries: tuple[CustomResource, ...]
+    """The served versions."""
+    served: Mapping[tuple[str, str, str], CustomServed]
+    stored: CustomServed
+    """The storage version, served or not."""
+    kind: Kind
+
+    @property
+    def place(self) -> str:
+        """`stable.example.com/crontabs`: the beginning of its objects' keys."""
+        return self.stored.prefix().rstrip("/")
+
+
+def define(crd: Json, metadata: Type, since: int) -> Definition:
+    """`crd`: an established CRD; `metadata`: the type of ObjectMeta; `since`: the revision it is served from."""
+    versions = versions_of(crd, metadata)
+    entries = {name: _entry(crd, version, since) for name, version in versions.items()}
+    storage = next(each["name"] for each in crd["spec"]["versions"] if each.get("storage"))
+    hub = entries[storage]
+    served = {
+        name: CustomServed(entry, hub, versions[name].type, versions[storage].type) for name, entry in entries.items()
+    }
+    on = [name for name, version in versions.items() if version.said.get("served")]
+    return Definition(
+        entries=tuple(entries[name] for name in on),
+        served={(hub.group, name, hub.plural): served[name] for name in on},
+        stored=served[storage],
+        kind=versions[storage].kind,
+    )
+
+
+def _entry(crd: Json, version: Version, since: int) -> CustomResource:
+    spec = crd["spec"]
+    accepted = (crd.get("status") or {}).get("acceptedNames") or {}
+    deleting = is_true((crd.get("status") or {}).get("conditions") or (), "Terminating")
+    return CustomResource(
+        group=spec["group"],
+        version=version.name,
+        plural=spec["names"]["plural"],
+        singular=accepted.get("singular") or "",
+        kind=spec["names"]["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        verbs=tuple(verb for verb in VERBS if not (deleting and verb == "create")),
+        short_names=tuple(accepted.get("shortNames") or ()),
+        categories=tuple(accepted.get("categories") or ()),
+        subresources=_subresources(spec, version),
+        declaration=version.kind,
+        hub_plural=spec["names"]["plural"],
+        deprecated=_deprecation(spec, version.said),
+        compiled=version,
+        since=since,
+        schema=orjson.dumps(version.type.schema).decode(),
+    )
+
+
+def _subresources(spec: Json, version: Version) -> dict[str, Subresource]:
+    said = version.said.get("subresources") or {}
+    out: dict[str, Subresource] = {}
+    if said.get("status") is not None:
+        out["status"] = Subresource("status", spec["group"], version.name, spec["names"]["kind"], PART_VERBS)
+    if said.get("scale") is not None:
+        out["scale"] = Subresource("scale", "autoscaling", "v1", "Scale", PART_VERBS)
+    return out
+
+
+def _deprecation(spec: Json, said: Mapping[str, Any]) -> str:
+    if not said.get("deprecated"):
+        return ""
+    named = f"{spec['group']}/{said['name']} {spec['names']['kind']}"
+    return str(said.get("deprecationWarning") or f"{named} is deprecated")

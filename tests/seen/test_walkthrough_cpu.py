@@ -20,7 +20,7 @@ from bench.api import BOUNDS, Bench
 from bench.cluster import Measured
 from bench.load import Target
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timed]
 CONNECTIONS, ROUNDS = 8, 4
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from podling.api.errors import Forbidden, InternalError, forbidden
+from podling.api.errors import Forbidden, InternalError, forbidden, not_found
 from podling.api.kinds.rbac.views import PolicyRule
 from podling.apiserver.authorization.grants import GROUP, role_key
 from podling.apiserver.authorization.question import MASTERS, Authorizer, Question
@@ -62,8 +62,7 @@ class Escalation:
             return
         found = self._cache.get(role_key(kind, name, attempt.namespace))
         if found is None:
-            resource = "role" if kind == "Role" else "clusterrole"
-            raise _no_role(attempt, resource, name)
+            raise not_found(plural, name, GROUP)
         self._confirm(attempt, found.view.rules or ())
 
     def _confirm(self, attempt: Attempt, wanted: Sequence[PolicyRule]) -> None:
@@ -97,10 +96,6 @@ def _only_collected(attempt: Attempt) -> bool:
 def _without(obj: Json) -> Json:
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _COLLECTED}
     return {**obj, "metadata": metadata}
-
-
-def _no_role(attempt: Attempt, resource: str, name: str) -> Forbidden:
-    return _no(attempt, f'{resource}.{GROUP} "{name}" not found')
 
 
 def _no(attempt: Attempt, why: str) -> Forbidden:

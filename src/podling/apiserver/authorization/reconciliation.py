@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from podling.api.errors import AlreadyExists, Conflict
-from podling.api.kinds.rbac.views import PolicyRule
+from podling.api.kinds.rbac.views import PolicyRule, written
 from podling.apiserver.authorization.policy import components, controllers, users
 from podling.apiserver.authorization.policy.bindings import BINDINGS, kind_of
 from podling.apiserver.authorization.policy.words import GROUP, Binding, Role
@@ -52,11 +52,11 @@ def manifest(wanted: Role | Binding) -> Json:
         if wanted.gathers:
             selectors = [{"matchLabels": {label: "true"}} for label in wanted.gathers]
             return {**body, "aggregationRule": {"clusterRoleSelectors": selectors}, "rules": []}
-        return {**body, "rules": msgspec.to_builtins(wanted.rules)}
+        return {**body, "rules": written(wanted.rules)}
     kind = "Role" if wanted.namespace else "ClusterRole"
     body["roleRef"] = {"apiGroup": GROUP, "kind": kind, "name": wanted.role}
     if wanted.subjects:
-        body["subjects"] = msgspec.to_builtins(wanted.subjects)
+        body["subjects"] = written(wanted.subjects)
     return body
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import orjson
 
 from podling.api.errors import BadRequest, Invalid, invalid
 from podling.api.kinds.causes import invalid as invalid_value
+from podling.api.kinds.rbac.views import written
 from podling.apiserver.authorization.question import Question
 from podling.apiserver.authorization.rbac import together
 from podling.apiserver.backend import Backend
@@ -62,7 +62,7 @@ def self_rules(backend: Backend, request: Request) -> Response:
     if not namespace:
         raise BadRequest("no namespace on request")
     rights = backend.authorizer.rights(request.user, namespace)
-    rules: Sequence[Json] = [msgspec.to_builtins(rule) for rule in rights.rules]
+    rules = written(rights.rules)
     status: Json = {
         "resourceRules": [rule for rule in rules if "nonResourceURLs" not in rule],
         "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],

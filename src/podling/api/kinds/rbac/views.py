@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
 from podling.api.kinds.view import View, field
 
@@ -51,3 +56,9 @@ class BindingView(View, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     role_ref: RoleRef = RoleRef()
     subjects: tuple[Subject, ...] | None = None
+
+
+def written(values: Sequence[View]) -> list[dict[str, Any]]:
+    """Rules or subjects as an object's JSON has them."""
+    out: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(values))
+    return out

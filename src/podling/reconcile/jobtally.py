@@ -35,7 +35,7 @@ class Tally(msgspec.Struct, frozen=True):
     active: tuple[Object, ...]
     terminating: tuple[Object, ...]
     ended: tuple[Object, ...]
-    """Finished or as good as that, counted or not."""
+    """Finished, or failed by being deleted; not those that the Job itself dismissed."""
     succeeded_uids: tuple[str, ...]
     """To be in `uncountedTerminatedPods`; so are `failed_uids`."""
     failed_uids: tuple[str, ...]
@@ -82,22 +82,25 @@ def tally(found: Object, owned: Sequence[Object], *, last: bool = False) -> Tall
     won = [each for each in tracked if each.view.status.phase == "Succeeded"]
     lost = [each for each in tracked if has_failed(each, job)]
     done, broken = _indexes(found, won, lost, verdicts)
-    kept = [] if last else _kept(job, owned, lost, done | broken)
+    kept = frozenset() if last else _kept(job, owned, lost, done | broken)
+    failed = {each.head.uid for each in lost}
     ignored = {uid for uid, verdict in verdicts.items() if verdict.action == "Ignore"}
-    counted = [each for each in lost if each.head.uid not in ignored and each not in kept]
+    counted = [each for each in lost if each.head.uid not in ignored and each.head.uid not in kept]
     indexed = is_indexed(job)
     return Tally(
         job=found,
         active=tuple(each for each in owned if pods.is_active(each.view)),
         terminating=tuple(each for each in owned if each.head.deleting and not pods.is_finished(each.view)),
-        ended=tuple(each for each in owned if pods.is_finished(each.view) or has_failed(each, job)),
+        ended=tuple(each for each in owned if pods.is_finished(each.view) or each.head.uid in failed),
         succeeded_uids=() if indexed else tuple(sorted(each.head.uid for each in won)),
         failed_uids=tuple(sorted(each.head.uid for each in counted)),
         succeeded=job.status.succeeded + len(before[0] - standing),
         failed=job.status.failed + len(before[1] - standing),
         done=done,
         broken=broken,
-        release=tuple(tracked if found.head.deleting else (each for each in (*won, *lost) if each not in kept)),
+        release=tuple(
+            tracked if found.head.deleting else (each for each in (*won, *lost) if each.head.uid not in kept)
+        ),
         fatal=next((each.message for each in verdicts.values() if each.action == "FailJob"), ""),
     )
 
@@ -126,21 +129,17 @@ def _within(found: Iterable[Object], limit: int) -> frozenset[int]:
     return frozenset(index for index in map(jobpods.index_of, found) if index is not None and index < limit)
 
 
-def _kept(job: Job, owned: Iterable[Object], lost: Sequence[Object], settled: frozenset[int]) -> list[Object]:
+def _kept(job: Job, owned: Iterable[Object], lost: Sequence[Object], settled: frozenset[int]) -> frozenset[str]:
     """With limits per index, the last failed Pod of an index is its memory until a successor stands."""
     if job.spec.backoff_limit_per_index is None:
-        return []
+        return frozenset()
     tries: dict[int | None, int] = {}
     for each in owned:
         index = jobpods.index_of(each)
         tries[index] = max(tries.get(index, -1), jobpods.failures_before(each))
     last = [each for each in lost if jobpods.failures_before(each) >= tries[jobpods.index_of(each)]]
-    return [each for each in last if jobpods.index_of(each) not in settled and not _has_twin(each, owned)]
-
-
-def _has_twin(found: Object, owned: Iterable[Object]) -> bool:
-    index = jobpods.index_of(found)
-    return any(jobpods.index_of(each) == index and pods.is_active(each.view) for each in owned)
+    working = {jobpods.index_of(each) for each in owned if pods.is_active(each.view)}
+    return frozenset(each.head.uid for each in last if jobpods.index_of(each) not in settled | working)
 
 
 def ending(known: Tally, now: float) -> Ending | None:

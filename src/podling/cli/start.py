@@ -37,6 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=get_args(wishes_of.ProfileName),
         help="book (default: with removed versions) or current",
     )
+    parser.add_argument(
+        "--authorization-mode",
+        choices=get_args(wishes_of.AuthorizationName),
+        help="RBAC (default) or AlwaysAllow: every authenticated user may do everything",
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -48,7 +53,7 @@ def run(parsed: argparse.Namespace) -> int:
     env = SystemEnv()
     steps = Steps(env, say)
     say(f'Starting cluster "{paths.name}"')
-    wishes = Wishes(parsed.proxy_mode, parsed.runtime, parsed.store, parsed.api_profile)
+    wishes = Wishes(parsed.proxy_mode, parsed.runtime, parsed.store, parsed.api_profile, parsed.authorization_mode)
     try:
         spec = start(paths, wishes, env, steps, _again(parsed))
     except (StartError, SpecError) as error:
@@ -65,7 +70,7 @@ def run(parsed: argparse.Namespace) -> int:
 def _again(parsed: argparse.Namespace) -> list[str]:
     """This command's own words, for the offer to run it with sudo."""
     words = ["start"] + (["--name", parsed.name] if parsed.name != "podling" else [])
-    for option in ("proxy_mode", "runtime", "store", "api_profile"):
+    for option in ("proxy_mode", "runtime", "store", "api_profile", "authorization_mode"):
         if value := getattr(parsed, option):
             words += [f"--{option.replace('_', '-')}", value]
     return words
@@ -77,7 +82,8 @@ def _conclude(spec: ClusterSpec, seconds: float) -> None:
         say("Pods are simulated (--runtime fake): nothing runs in them.")
     else:
         say(f"NodePorts answer at {spec.host_address}, for every user of this machine.")
-    say("Authorization: every authenticated user may do everything.")
+    if spec.authorization == "AlwaysAllow":
+        say("Authorization: every authenticated user may do everything (--authorization-mode=AlwaysAllow).")
 
 
 COMMAND = Command("start", "start a cluster, or start a stopped one again", run, arguments)

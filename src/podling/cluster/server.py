@@ -90,6 +90,7 @@ def _config(child: Child) -> Config:
         token_key=_read(child, "sa.key"),
         cluster_domain=CLUSTER_DOMAIN,
         profile=spec.profile,
+        authorization=spec.authorization,
         service_cidr=SERVICE_NETWORK,
         server_port=API_PORT,
     )

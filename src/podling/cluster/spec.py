@@ -29,6 +29,7 @@ ProxyMode = Literal["nftables", "userspace"]
 RuntimeName = Literal["crun", "runc", "fake"]
 StoreName = Literal["sqlite", "memory"]
 ProfileName = Literal["book", "current"]
+AuthorizationName = Literal["RBAC", "AlwaysAllow"]
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -45,6 +46,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     runtime: RuntimeName = "crun"
     store: StoreName = "sqlite"
     profile: ProfileName = "book"
+    authorization: AuthorizationName = "RBAC"
     owner: int = 0
 
     @property

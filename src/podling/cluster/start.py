@@ -25,6 +25,7 @@ from .launch import Launch, LaunchError
 from .paths import ClusterPaths
 from .process import Process
 from .spec import (
+    AuthorizationName,
     ClusterSpec,
     ProfileName,
     ProxyMode,
@@ -50,6 +51,7 @@ class Wishes:
     runtime: RuntimeName | None = None
     store: StoreName | None = None
     profile: ProfileName | None = None
+    authorization: AuthorizationName | None = None
 
     def of(self, spec: ClusterSpec) -> ClusterSpec:
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}

@@ -36,8 +36,8 @@ def belongs(spec: PodSpec, node: Node) -> Belongs:
     """`spec` is the template's."""
     if spec.node_name not in ("", node.metadata.name) or not _takes(spec, node):
         return Belongs(run=False, stay=False)
-    own = [msgspec.convert(each, Toleration) for each in tolerations(spec.host_network)]
     hard = [taint for taint in node.spec.taints if taint.effect in ("NoSchedule", "NoExecute")]
+    own = _OWN if spec.host_network else _OWN[:-1]
     untolerated = [taint for taint in hard if not tolerated(taint, (*spec.tolerations, *own))]
     return Belongs(run=not untolerated, stay=all(taint.effect != "NoExecute" for taint in untolerated))
 
@@ -73,6 +73,9 @@ def node_of(pod: Object) -> str:
 
 def _toleration(name: str, effect: str) -> Json:
     return {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect}
+
+
+_OWN = tuple(msgspec.convert(each, Toleration) for each in tolerations(host_network=True))
 
 
 def _takes(spec: PodSpec, node: Node) -> bool:

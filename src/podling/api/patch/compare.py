@@ -6,7 +6,6 @@ themselves. `compare` walks only where two values differ; in a status update it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from podling.api.patch import fieldset
@@ -63,29 +62,28 @@ def _managed(obj: Json) -> Json:
 
 def _set_of(value: Any, plan: Plan) -> Tree:
     out: dict[str, Any] = {}
+    if plan.form == "struct" and value.__class__ is dict:
+        fields = plan.fields
+        for name in sorted(value):
+            step, below = fields.get(name) or (f"f:{name}", None)
+            item = value[name]
+            if below is None or item is None or item == _NOTHING:
+                out[step] = LEAF
+            elif tree := _set_of(item, below):
+                out[step] = tree
+        return out
     for step, item, below in _items(value, plan):
-        if below is None or item is None or item == _NOTHING:
-            out[step] = LEAF
-            continue
-        tree = _set_of(item, below)
-        if not plan.names(step):
-            tree = {".": LEAF, **tree} if tree else LEAF
-        elif not tree:
-            continue
-        out[step] = fieldset.join(out[step], tree) if step in out else tree
+        tree = LEAF if below is None or not item else _set_of(item, below)
+        tree = {".": LEAF, **tree} if tree else LEAF
+        out[step] = fieldset.join_nodes(out[step], tree) if step in out else tree
     return out
 
 
 def _items(value: Any, plan: Plan) -> list[tuple[str, Any, Plan | None]]:
-    """(step, value, plan) of everything in a container, in the order of sets. Values of another class have nothing."""
-    if plan.form == "struct":
-        if value.__class__ is not dict:
-            return []
-        fields = plan.fields
-        return [(*_field(fields, name, value[name]),) for name in sorted(value)]
+    """(step, value, plan) of everything in a map or list, in the order of sets; nothing of other values."""
     element = plan.element
     if plan.form == "map":
-        return [("f:" + name, value[name], element) for name in sorted(value)] if value.__class__ is dict else []
+        return [(f"f:{name}", value[name], element) for name in sorted(value)] if value.__class__ is dict else []
     if value.__class__ is not list:
         return []
     if plan.form == "set":
@@ -94,11 +92,6 @@ def _items(value: Any, plan: Plan) -> list[tuple[str, Any, Plan | None]]:
     if len(out) > 1:
         out.sort(key=_place)
     return out
-
-
-def _field(fields: Mapping[str, tuple[str, Plan | None]], name: str, value: Any) -> tuple[str, Any, Plan | None]:
-    found = fields.get(name)
-    return (found[0], value, found[1]) if found is not None else ("f:" + name, value, None)
 
 
 def _place(item: tuple[str, Any, Any]) -> tuple[Any, ...]:
@@ -113,17 +106,15 @@ def added(value: Any, plan: Plan) -> Tree:
 
 def _added(value: Any, plan: Plan) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    if plan.form == "struct" and value.__class__ is dict:
-        fields = plan.fields
-        for name in sorted(value):
-            found = fields.get(name)
-            if found is None:
-                out["f:" + name] = LEAF
-            elif found[1] is None or not (item := value[name]):
-                out[found[0]] = LEAF
-            else:
-                out[found[0]] = added(item, found[1])
-        return out
+    if value.__class__ is dict:
+        if plan.form == "map" and plan.element is None:
+            return {f"f:{name}": LEAF for name in sorted(value)}
+        if plan.form == "struct":
+            fields = plan.fields
+            for name in sorted(value):
+                step, below = fields.get(name) or (f"f:{name}", None)
+                out[step] = LEAF if below is None or not (item := value[name]) else added(item, below)
+            return out
     for step, item, below in _items(value, plan):
         # Of two elements with one key neither is looked into.
         out[step] = LEAF if below is None or not item or step in out else added(item, below)
@@ -149,17 +140,16 @@ def created(obj: Json, plan: Plan, unset: frozenset[str] = frozenset()) -> Tree:
 
 def compare(old: Json, new: Json, plan: Plan) -> Comparison:
     """What changes between two states of an object, without what nobody manages."""
-    changes: tuple[Json, Json, Json] = ({}, {}, {})
-    fields = plan.fields
+    changes: Changes = ({}, {}, {})
     for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
+        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
         if name in _HEADLINE[:2] or before == after:
             continue
-        step, below = fields.get(name) or ("f:" + name, None)
+        step, below = plan.fields.get(name) or (f"f:{name}", None)
         if name == "metadata" and below is not None:
             _descend(_managed(old), _managed(new), step, below, changes)
         else:
-            _compare_item(before if name in old else _ABSENT, after if name in new else _ABSENT, step, below, changes)
+            _compare_item(before, after, step, below, changes)
     return Comparison(*changes)
 
 
@@ -168,42 +158,52 @@ class _Absent:
 
 
 _ABSENT: Final = _Absent()
+Changes = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
-def _compare_item(old: Any, new: Any, step: str, plan: Plan | None, changes: tuple[Json, Json, Json]) -> None:
+def _compare_item(old: Any, new: Any, step: str, plan: Plan | None, changes: Changes) -> None:
+    """Of two values that are not equal."""
     if old is _ABSENT:
         changes[0][step] = LEAF if plan is None or not new else added(new, plan)
     elif new is _ABSENT:
         changes[2][step] = LEAF if plan is None or not old else added(old, plan)
-    elif old == new and old.__class__ is new.__class__:
-        return
     elif plan is None or not (old or new):
         changes[1][step] = LEAF
     else:
         _descend(old, new, step, plan, changes)
 
 
-def _descend(old: Any, new: Any, step: str, plan: Plan, changes: tuple[Json, Json, Json]) -> None:
-    inner: tuple[Json, Json, Json] = ({}, {}, {})
-    left, right = _indexed(old, plan), _indexed(new, plan)
-    if left.keys() == right.keys():
-        for key, (item, below, _) in left.items():
-            _compare_item(item, right[key][0], key, below, inner)
+def _descend(old: Any, new: Any, step: str, plan: Plan, changes: Changes) -> None:
+    inner: Changes = ({}, {}, {})
+    if plan.form in ("struct", "map"):
+        _compare_fields(old or {}, new or {}, plan, inner)
     else:
-        for key in sorted(left.keys() | right.keys(), key=fieldset.place):
-            one, other = left.get(key), right.get(key)
-            below = one[1] if one is not None else other[1] if other is not None else None
-            twice = (one is not None and one[2]) or (other is not None and other[2])
-            _compare_item(
-                one[0] if one is not None else _ABSENT,
-                other[0] if other is not None else _ABSENT,
-                key,
-                None if twice else below,
-                inner,
-            )
+        _compare_elements(old, new, plan, inner)
     for outer, tree in zip(changes, inner, strict=True):
         if tree:
-            outer[step] = tree
+            outer[step] = fieldset.ordered(tree) if len(tree) > 1 else tree
+
+
+def _compare_fields(old: Json, new: Json, plan: Plan, changes: Changes) -> None:
+    differing = [name for name, item in new.items() if old.get(name, _ABSENT) != item]
+    if len(new) - len(differing) < len(old):
+        differing += [name for name in old if name not in new]
+    for name in differing:
+        if plan.form == "map":
+            step, below = f"f:{name}", plan.element
+        else:
+            step, below = plan.fields.get(name) or (f"f:{name}", None)
+        _compare_item(old.get(name, _ABSENT), new.get(name, _ABSENT), step, below, changes)
+
+
+def _compare_elements(old: Any, new: Any, plan: Plan, changes: Changes) -> None:
+    left, right = _indexed(old, plan), _indexed(new, plan)
+    nothing = (_ABSENT, plan.element if plan.form == "list" else None, False)
+    for step in left.keys() | right.keys():
+        before, below, many = left.get(step, nothing)
+        after, _, more = right.get(step, nothing)
+        if before != after:
+            _compare_item(before, after, step, None if many or more else below, changes)
 
 
 def _indexed(value: Any, plan: Plan) -> dict[str, tuple[Any, Plan | None, bool]]:

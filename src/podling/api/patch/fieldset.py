@@ -40,24 +40,32 @@ def valued(value: Any) -> str:
 
 
 def join(first: Tree, second: Tree) -> Tree:
-    """The union."""
-    if first is second or not second:
-        return first
-    return _join(first, second) if first else second
-
-
-def _join(first: Tree, second: Tree) -> Tree:
-    """Of two nodes below the root, or two sets that are not empty."""
-    if first == second:
-        return first
+    """The union; the very same tree where nothing is added."""
     if not first or not second:
-        other = first or second
-        return other if _MEMBER in other else {_MEMBER: LEAF, **other}
-    out = {step: _join(below, second[step]) if step in second else below for step, below in first.items()}
-    if len(out) == len(first) and all(step in first for step in second):
-        return out
-    out |= {step: below for step, below in second.items() if step not in first}
-    return ordered(out)
+        return first or second
+    return _joined(first, second)
+
+
+def join_nodes(first: Tree, second: Tree) -> Tree:
+    """The union of two nodes below the root, where `{}` is a path."""
+    if not second:
+        return first if not first or _MEMBER in first else {_MEMBER: LEAF, **first}
+    if not first:
+        return second if _MEMBER in second else {_MEMBER: LEAF, **second}
+    return _joined(first, second)
+
+
+def _joined(first: Tree, second: Tree) -> Tree:
+    out: dict[str, Any] | None = None
+    for step, other in second.items():
+        below = first.get(step)
+        node = other if below is None else join_nodes(below, other)
+        if node is not below:
+            out = dict(first) if out is None else out
+            out[step] = node
+    if out is None:
+        return first
+    return out if len(out) == len(first) else ordered(out)
 
 
 def without(first: Tree, second: Tree) -> Tree:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from podling.api.patch import fieldset
 from podling.api.patch.compare import Comparison
-from podling.api.patch.fieldset import NotFields, Tree
+from podling.api.patch.fieldset import LEAF, NotFields, Tree
 
 Json = dict[str, Any]
 Operation = Literal["Apply", "Update"]
@@ -20,8 +20,6 @@ Operation = Literal["Apply", "Update"]
 MOST_UPDATERS: Final = 10
 ANCIENT: Final = "ancient-changes"
 BEFORE_APPLY: Final = "before-first-apply"
-RESET: Final[tuple[Json, ...]] = ({},)
-"""What a client writes to have the record of an object forgotten; an empty list means the same."""
 
 
 class Manager(NamedTuple):
@@ -86,9 +84,9 @@ def stored(entries: Any) -> tuple[Entry, ...]:
 
 def sent(given: Any, live: Sequence[Json] | None) -> tuple[Entry, ...]:
     """The entries a write starts from: those the client sends, the live ones where it sends none or nonsense."""
-    if not given or given == live:
+    if given is None or given == live:
         return stored(live)
-    if list(given) == list(RESET):
+    if given in ([], [{}]):  # how clients ask to have the record forgotten
         return ()
     try:
         return tuple(_read(each) for each in given)
@@ -115,17 +113,20 @@ def _order(entry: Entry) -> tuple[str, ...]:
     return (manager.operation, entry.time, manager.name, manager.api_version, manager.subresource)
 
 
-def updated(entries: tuple[Entry, ...], writer: Manager, compared: Comparisons, now: str) -> tuple[Entry, ...]:
+def updated(
+    entries: tuple[Entry, ...], writer: Manager, compared: Comparisons, now: Callable[[], str]
+) -> tuple[Entry, ...]:
     """After an update; the very same entries where it changed nothing that anybody manages."""
     change = compared(writer.api_version)
     assert change is not None
     if not entries or not any(change):
         return entries
-    out = lost(entries, compared)
-    taken = change.taken
-    if taken:
-        out = _taken(out, writer, taken, now)
-    return capped(out)
+    own = next((entry for entry in entries if entry.manager.identity == writer.identity), None)
+    kept = lost((entry for entry in entries if entry is not own), compared)
+    fields = fieldset.without(own.fields, change.removed) if own is not None else LEAF
+    if taken := change.taken:
+        return capped((*kept, Entry(writer, fieldset.join(fields, taken), now())))
+    return (*kept, own._replace(fields=fields)) if own is not None and fields else kept
 
 
 def lost(entries: Iterable[Entry], compared: Comparisons) -> tuple[Entry, ...]:
@@ -146,16 +147,10 @@ def lost(entries: Iterable[Entry], compared: Comparisons) -> tuple[Entry, ...]:
     return tuple(out)
 
 
-def _taken(entries: tuple[Entry, ...], writer: Manager, fields: Tree, now: str) -> tuple[Entry, ...]:
-    others = tuple(entry for entry in entries if entry.manager.identity != writer.identity)
-    for entry in entries:
-        if entry.manager.identity == writer.identity:
-            fields = fieldset.join(entry.fields, fields)
-    return (*others, Entry(writer, fields, now))
-
-
 def capped(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """The oldest updates merged, a version at a time, until at most ten are left."""
+    if len(entries) <= MOST_UPDATERS:
+        return entries
     updates = sorted((entry for entry in entries if entry.manager.operation == "Update"), key=_order)
     over = len(updates) - MOST_UPDATERS
     if over <= 0:

@@ -78,7 +78,10 @@ def _name(request: Request, operation: Operation) -> str:
         return name
     agent = request.headers.get("user-agent", "")
     if agent:
-        return "".join(char for char in agent.partition("/")[0] if char.isprintable())[:LONGEST_NAME] or "unknown"
+        name = agent.partition("/")[0]
+        if not name.isprintable():
+            name = "".join(char for char in name if char.isprintable())
+        return name[:LONGEST_NAME] or "unknown"
     user = request.user.name
     if user.startswith("system:node:"):
         return "kubelet"
@@ -115,25 +118,26 @@ def record_created(backend: Backend, request: Request, served: Served, hub: Json
 class Record:
     """The upkeep of managedFields by one update, as `Change.own`."""
 
-    def __init__(self, backend: Backend, request: Request, served: Served, *, trusted: bool = True) -> None:
-        """`trusted`: managedFields in the new state are the client's (they may come from the store untouched)."""
-        self._backend, self._served, self._trusted = backend, served, trusted
+    def __init__(self, backend: Backend, request: Request, served: Served) -> None:
+        self._backend, self._served = backend, served
         self._writer = manager_of(request, served)
 
     def __call__(self, new: Json, old: Json) -> None:
-        """Both in the hub version; `new` is given its entries."""
+        """Both in the hub version; `new` has the entries its client sent and is given its own."""
         live = old["metadata"].get("managedFields")
-        given = new["metadata"].pop("managedFields", None) if self._trusted else None
+        given = new["metadata"].pop("managedFields", None)
         if not live and not given:
             return
         entries = managedfields.sent(given, live)
         if self._served.type is not None:
             versions = Versions(self._backend, self._served)
             change = compared(old, new, self._served.hub.api_version, versions)
-            now = rfc3339(self._backend.env.now())
-            after = managedfields.updated(entries, self._writer, change, now)
+            after = managedfields.updated(entries, self._writer, change, self._now)
         else:
             after = entries
         if after:
             same = after is entries and entries == managedfields.stored(live)
             new["metadata"]["managedFields"] = live if same else managedfields.written(after)
+
+    def _now(self) -> str:
+        return rfc3339(self._backend.env.now())

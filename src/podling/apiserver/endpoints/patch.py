@@ -58,8 +58,7 @@ def patched(request: Request, served: Served, apply: Patch, mode: FieldValidatio
     new = apply(served.entry.from_hub(old))
     if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
         raise BadRequest("the patch does not leave an object")
-    if new["metadata"].get("managedFields") == []:
-        new["metadata"]["managedFields"] = [{}]  # checking would drop what asks to forget them
+    record = new["metadata"].pop("managedFields", None)  # read by whoever keeps it
     if served.type is not None:
         new = _checked(request, new, served.type, mode)
     place(new, served, target.namespace, target.name)
@@ -67,7 +66,10 @@ def patched(request: Request, served: Served, apply: Patch, mode: FieldValidatio
     if new["metadata"].get("resourceVersion") == revision:
         # Unsaid by the patch: a race may be run again.
         del new["metadata"]["resourceVersion"]
-    return served.entry.to_hub(new)
+    hub = served.entry.to_hub(new)
+    if record is not None:
+        hub["metadata"]["managedFields"] = record
+    return hub
 
 
 def _checked(request: Request, new: Json, type_: Type, mode: FieldValidation) -> Json:

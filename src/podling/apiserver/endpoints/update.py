@@ -30,7 +30,7 @@ async def update(backend: Backend, request: Request) -> Response:
     body = read_object(backend, request, served)
     place(body, served, target.namespace, target.name)
     if forgets(request.body):
-        body["metadata"]["managedFields"] = [{}]
+        body["metadata"]["managedFields"] = []
     if not body["metadata"].get("name"):
         raise BadRequest("the name of the object must be set")
     hub = served.entry.to_hub(body)

@@ -105,6 +105,7 @@ async def _live(child: Child, body: Callable[[Supervisor], Awaitable[None]]) -> 
         _settle()
         child.reporter.ready()
         await tasks.wait()
+        logging.info("told to end")
 
 
 def _settle() -> None:

@@ -29,6 +29,8 @@ from podling.supervise import Supervisor
 
 NAME = "default-scheduler"
 BATCH, SLICE = 256, 64
+UNSURE = 0.1
+"""Seconds before a binding without an answer is tried again."""
 log = logging.getLogger(__name__)
 
 
@@ -113,13 +115,17 @@ class Scheduler:
 
     async def _bind(self, facts: PodFacts, node: str) -> None:
         error = await self._writer.bind(facts, node)
+        while error is not None and error.code >= 500:
+            # Whether it happened is not known, and a place that is given back too early is given away twice.
+            await self._env.sleep(UNSURE)
+            error = await self._writer.bind(facts, node)
         if error is None:
             self._queue.drop(facts.key)
         else:
             self._not_bound(facts, error)
 
     def _not_bound(self, facts: PodFacts, error: ApiError) -> None:
-        """After a lost answer the Pod may be bound all the same: the informer tells, or the next try's Conflict."""
+        """The API has refused it; a Pod that is bound all the same is known from the informer, now or soon."""
         found = self._pods.by_key(facts.key)
         if found is not None and found.view.spec.node_name and found.head.uid == facts.uid:
             return

@@ -32,13 +32,14 @@ class Writer:
         self._rest, self._recorder, self._env, self._seen, self._journal = rest, recorder, env, seen, journal
 
     async def bind(self, facts: PodFacts, node: str) -> ApiError | None:
-        """Returns what went wrong."""
+        """Returns what went wrong. That the Pod is there already is no error: the answer of an earlier try was lost."""
         meta = facts.pod.metadata
         try:
             await self._rest.bind(meta.namespace, meta.name, facts.uid, node)
         except ApiError as error:
-            self._journal(f"bind {facts.key} to {node}: failed: {error}")
-            return error
+            if not error.message.endswith(f'is already assigned to node "{node}"'):
+                self._journal(f"bind {facts.key} to {node}: failed: {error}")
+                return error
         self._journal(f"bind {facts.key} to {node}: ok")
         found = self._found(facts)
         if found is not None:

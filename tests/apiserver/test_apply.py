@@ -137,6 +137,18 @@ async def test_scaling_takes_the_replicas_from_who_applied_them() -> None:
         assert left["spec"]["replicas"] == 3
 
 
+async def test_a_scale_is_applied_as_the_replicas_of_its_object() -> None:
+    async with serving() as api:
+        await apply(api, f"{DEPLOYMENTS}/web", deployment())
+        config = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 4}}
+        scale = await apply(api, f"{DEPLOYMENTS}/web/scale", config, "autoscaler")
+        assert scale.status_code == 200 and scale.json()["spec"]["replicas"] == 4
+        after = (await api.get(f"{DEPLOYMENTS}/web")).json()
+        assert after["spec"]["replicas"] == 4 and fields(after, "autoscaler") == {"f:spec": {"f:replicas": {}}}
+        said = (await apply(api, f"{DEPLOYMENTS}/web", deployment(2))).json()
+        assert said["message"].endswith('conflict with "autoscaler" with subresource "scale": .spec.replicas')
+
+
 async def test_status_is_applied_by_its_subresource_and_not_otherwise() -> None:
     async with serving() as api:
         await apply(api, f"{DEPLOYMENTS}/web", deployment(1) | {"status": {"replicas": 9}})
@@ -171,7 +183,8 @@ async def test_a_write_that_changes_nothing_leaves_the_record_alone() -> None:
 
 async def test_the_record_can_be_forgotten_and_begins_anew_with_apply() -> None:
     async with serving() as api:
-        for empty in ([], [{}]):
+        forgetting: list[Any] = [[], [{}]]
+        for empty in forgetting:
             made = await api.make(MAPS, config_map({"a": "1"}))
             made["metadata"]["managedFields"] = empty
             put = (await api.http.put(f"{MAPS}/one", json=made)).json()

@@ -19,9 +19,7 @@ from podling.api.patch.structure import Plan, plan_of
 from podling.api.schema import load
 
 SCHEMAS = load()
-SERVICE = SCHEMAS.kind("", "v1", "Service")
-POD = SCHEMAS.kind("", "v1", "Pod")
-assert SERVICE is not None and POD is not None
+SERVICE, POD = SCHEMAS.named("core/v1.Service"), SCHEMAS.named("core/v1.Pod")
 Json = dict[str, Any]
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
@@ -128,7 +126,8 @@ managers = st.sampled_from(["alice", "bob", "carol"])
 
 @given(st.lists(st.tuples(managers, configs, st.booleans()), min_size=1, max_size=7))
 def test_any_course_of_applying_agrees_with_the_plain_model(course: list[tuple[str, Json, bool]]) -> None:
-    model, live, entries = Model(), None, ()
+    model, live = Model(), None
+    entries: tuple[Entry, ...] = ()
     for who, config, force in course:
         flat = leaves(config)
         conflicts = model.conflicts(who, flat)

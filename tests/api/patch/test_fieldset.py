@@ -70,7 +70,14 @@ def test_equal_texts_share_one_tree() -> None:
 
 
 def test_siblings_stand_in_upstreams_order() -> None:
-    mixed = {"i:2": {}, "v:1": {}, 'k:{"n":443}': {}, 'k:{"n":80}': {}, "f:b": {}, "f:a": {"f:c": {}, ".": {}}}
+    mixed: dict[str, Any] = {
+        "i:2": {},
+        "v:1": {},
+        'k:{"n":443}': {},
+        'k:{"n":80}': {},
+        "f:b": {},
+        "f:a": {"f:c": {}, ".": {}},
+    }
     assert orjson.dumps(parse(mixed)) == (
         b'{"f:a":{".":{},"f:c":{}},"f:b":{},"k:{\\"n\\":80}":{},"k:{\\"n\\":443}":{},"v:1":{},"i:2":{}}'
     )

@@ -15,10 +15,7 @@ from podling.api.patch.structure import plan_of
 from podling.api.schema import load
 
 SCHEMAS = load()
-CONFIG_MAP = SCHEMAS.kind("", "v1", "ConfigMap")
-POD = SCHEMAS.kind("", "v1", "Pod")
-assert CONFIG_MAP is not None and POD is not None
-MAP, POD_PLAN = plan_of(CONFIG_MAP), plan_of(POD)
+MAP, POD_PLAN = plan_of(SCHEMAS.named("core/v1.ConfigMap")), plan_of(SCHEMAS.named("core/v1.Pod"))
 Json = dict[str, Any]
 NOW = "2026-01-02T03:04:05Z"
 
@@ -80,7 +77,7 @@ def test_atomic_lists_and_maps_are_one_field() -> None:
 
 def test_an_update_takes_what_it_changes_from_everybody() -> None:
     first = config_map({"a": "1", "b": "1"})
-    entries = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
+    entries: tuple[Entry, ...] = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
     entries = write(entries, "bob", first, config_map({"a": "2", "b": "1"}))
     assert owners(entries) == {
         "alice": {("f:data",), ("f:data", "f:b")},
@@ -90,14 +87,14 @@ def test_an_update_takes_what_it_changes_from_everybody() -> None:
 
 def test_what_vanishes_is_nobodys_and_an_entry_without_fields_goes() -> None:
     first, second = config_map({"a": "1"}), config_map({"a": "1", "b": "1"})
-    entries = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
+    entries: tuple[Entry, ...] = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
     entries = write(entries, "bob", first, second)
     assert owners(write(entries, "carol", second, first)) == {"alice": {("f:data",), ("f:data", "f:a")}}
 
 
 def test_time_is_that_of_the_last_change_a_manager_made() -> None:
     first, second = config_map({"a": "1"}), config_map({"a": "2"})
-    entries = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
+    entries: tuple[Entry, ...] = (Entry(Manager("alice", "Update", "v1"), created(first, MAP), NOW),)
     assert write(entries, "alice", first, first, "later") is entries
     assert [entry.time for entry in write(entries, "alice", first, second, "later")] == ["later"]
     emptied = write(entries, "alice", config_map({"a": "1", "b": "2"}), first, "later")
@@ -110,7 +107,7 @@ def test_an_object_without_a_record_is_not_tracked() -> None:
 
 def test_a_version_that_is_served_no_longer_loses_its_entries() -> None:
     first, second = config_map({"a": "1"}), config_map({"a": "2"})
-    entries = (Entry(Manager("old", "Update", "v0"), created(first, MAP), NOW),)
+    entries: tuple[Entry, ...] = (Entry(Manager("old", "Update", "v0"), created(first, MAP), NOW),)
     change = compare(first, second, MAP)
     after = updated(
         entries, Manager("new", "Update", "v1"), lambda version: change if version == "v1" else None, lambda: NOW
@@ -119,9 +116,10 @@ def test_a_version_that_is_served_no_longer_loses_its_entries() -> None:
 
 
 def test_the_oldest_of_more_than_ten_updaters_become_ancient() -> None:
-    entries: tuple[Entry, ...] = ()
     data: Json = {"k": "v"}
-    entries = (Entry(Manager("m00", "Update", "v1"), created(config_map(data), MAP), "2026-01-01T00:00:00Z"),)
+    entries: tuple[Entry, ...] = (
+        Entry(Manager("m00", "Update", "v1"), created(config_map(data), MAP), "2026-01-01T00:00:00Z"),
+    )
     for at in range(1, 13):
         old, data = data, {**data, f"k{at}": "v"}
         entries = write(entries, f"m{at:02}", config_map(old), config_map(data), f"2026-01-01T00:00:{at:02}Z")
@@ -133,7 +131,7 @@ def test_the_oldest_of_more_than_ten_updaters_become_ancient() -> None:
 
 
 def test_entries_are_written_appliers_first_and_then_by_time() -> None:
-    tree = {"f:data": {}}
+    tree: Json = {"f:data": {}}
     entries = [
         Entry(Manager("z", "Update", "v1"), tree, "2026-01-01T00:00:00Z"),
         Entry(Manager("a", "Update", "v1", "status"), tree, "2026-01-02T00:00:00Z"),
@@ -147,7 +145,8 @@ def test_entries_are_written_appliers_first_and_then_by_time() -> None:
 
 def test_nonsense_from_a_client_leaves_the_live_record() -> None:
     live = written([Entry(Manager("a", "Update", "v1"), {"f:data": {}}, NOW)])
-    for nonsense in ([{"manager": "x"}], [1], [{}, {}], [{**live[0], "fieldsV1": {"x": {}}}], "x", [None]):
+    wrong: list[Any] = [[{"manager": "x"}], [1], [{}, {}], [{**live[0], "fieldsV1": {"x": {}}}], "x", [None]]
+    for nonsense in wrong:
         assert sent(nonsense, live) == stored(live)
     assert sent(None, live) == stored(live)
     assert sent([], live) == sent([{}], live) == ()
@@ -159,7 +158,7 @@ texts = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123"), max_s
 @given(st.lists(st.tuples(st.sampled_from(["x", "y", "z"]), texts), min_size=1, max_size=8))
 def test_every_field_has_one_updater_the_last_who_changed_it(writes: list[tuple[str, dict[str, str]]]) -> None:
     old = config_map({"start": "0"})
-    entries = (Entry(Manager("x", "Update", "v1"), created(old, MAP), NOW),)
+    entries: tuple[Entry, ...] = (Entry(Manager("x", "Update", "v1"), created(old, MAP), NOW),)
     last = {"start": "x"}
     for who, data in writes:
         new = config_map({"start": "0", **data})

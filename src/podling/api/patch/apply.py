@@ -154,18 +154,16 @@ def conflict_of(found: tuple[tuple[Manager, tuple[str, ...]], ...]) -> Conflict:
 
 def merge(live: Any, config: Any, plan: Plan | None) -> Any:
     """The configuration laid over the live value; neither is changed, parts of both are shared or copied."""
-    if plan is None or config is None:
+    if config is None and plan is not None and live:
+        return live  # what has fields of its own is not cleared by null
+    if plan is None or not live or config.__class__ is not plan.cls or live.__class__ is not plan.cls:
         return copied(config)
-    if plan.form in ("struct", "map"):
-        if not isinstance(live, dict) or not live:
-            return copied(config)
+    if plan.cls is dict:
         out = dict(live)
         for name, item in config.items():
             below = _below(plan, name)
             out[name] = merge(live[name], item, below) if name in live else copied(item)
         return out
-    if not isinstance(live, list) or not live:
-        return copied(config)
     return _merge_list(live, config, plan)
 
 
@@ -185,7 +183,7 @@ def _merge_list(live: list[Any], config: list[Any], plan: Plan) -> list[Any]:
         theirs[step] = None if step in theirs else item  # of two with one key neither is merged with ours
     ours = dict(right)
     shared = [step for step, _ in right if step in theirs]
-    element = plan.element if plan.form == "list" else None
+    element = plan.element
 
     def merged(step: str) -> Any:
         mine = ours[step]
@@ -274,9 +272,9 @@ def with_names(tree: Tree, plan: Plan | None) -> Tree:
 
 def remove(value: Any, tree: Tree, plan: Plan | None) -> Any:
     """The value without the members of a set; what is emptied by it becomes null. Atomic values stay."""
-    if plan is None or not tree or not value:
+    if plan is None or not tree or not value or value.__class__ is not plan.cls:
         return value
-    if plan.form in ("struct", "map") and isinstance(value, dict):
+    if plan.cls is dict:
         kept = {}
         for name, item in value.items():
             below = tree.get("f:" + name)
@@ -285,8 +283,6 @@ def remove(value: Any, tree: Tree, plan: Plan | None) -> Any:
             elif below and "." not in below:
                 kept[name] = remove(item, below, _below(plan, name))
         return kept or None
-    if not isinstance(value, list):
-        return value
     items = []
     for at, item in enumerate(value):
         below = tree.get(plan.step(item, at))

@@ -67,7 +67,7 @@ def _set_of(value: Any, plan: Plan) -> Tree:
         for name in sorted(value):
             step, below = fields.get(name) or (f"f:{name}", None)
             item = value[name]
-            if below is None or item is None or item == _NOTHING:
+            if below is None or item == _NOTHING or item.__class__ is not below.cls:
                 out[step] = LEAF
             elif tree := _set_of(item, below):
                 out[step] = tree
@@ -86,8 +86,6 @@ def _items(value: Any, plan: Plan) -> list[tuple[str, Any, Plan | None]]:
         return [(f"f:{name}", value[name], element) for name in sorted(value)] if value.__class__ is dict else []
     if value.__class__ is not list:
         return []
-    if plan.form == "set":
-        element = None
     out = [(plan.step(item, index), item, element) for index, item in enumerate(value)]
     if len(out) > 1:
         out.sort(key=_place)
@@ -167,10 +165,14 @@ def _compare_item(old: Any, new: Any, step: str, plan: Plan | None, changes: Cha
         changes[0][step] = LEAF if plan is None or not new else added(new, plan)
     elif new is _ABSENT:
         changes[2][step] = LEAF if plan is None or not old else added(old, plan)
-    elif plan is None or not (old or new):
+    elif plan is None or not (old or new) or not _fits(old, plan) or not _fits(new, plan):
         changes[1][step] = LEAF
     else:
         _descend(old, new, step, plan, changes)
+
+
+def _fits(value: Any, plan: Plan) -> bool:
+    return value is None or value.__class__ is plan.cls
 
 
 def _descend(old: Any, new: Any, step: str, plan: Plan, changes: Changes) -> None:
@@ -198,7 +200,7 @@ def _compare_fields(old: Json, new: Json, plan: Plan, changes: Changes) -> None:
 
 def _compare_elements(old: Any, new: Any, plan: Plan, changes: Changes) -> None:
     left, right = _indexed(old, plan), _indexed(new, plan)
-    nothing = (_ABSENT, plan.element if plan.form == "list" else None, False)
+    nothing = (_ABSENT, plan.element, False)
     for step in left.keys() | right.keys():
         before, below, many = left.get(step, nothing)
         after, _, more = right.get(step, nothing)

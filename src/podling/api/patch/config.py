@@ -55,7 +55,8 @@ def _read_field(name: str, item: Any, type_: Type, plan: Plan | None, path: str,
         return _read(item, type_.element, plan.element if plan is not None else None, path, say)
     field = type_.fields.get(name)
     if field is None:
-        say(f"{path}: field not declared in schema")
+        if not type_.open:
+            say(f"{path}: field not declared in schema")
         return item
     below = plan.fields[name][1] if plan is not None else None
     return _read(item, field.type, below, path, say)
@@ -74,7 +75,7 @@ def _read_list(value: list[Any], type_: Type, plan: Plan | None, path: str, say:
             if key in seen:
                 say(f"{path}: duplicate entries for key {step}")
             seen.add(key)
-        below = plan.element if plan is not None and plan.form == "list" else None
+        below = plan.element if plan is not None else None
         value[index] = _read(item, type_.element, below, path + step, say)
     return value
 

@@ -2,14 +2,15 @@
 
 This is structured-merge-diff's schema, read off our types: maps and structs are granular unless they are declared
 atomic, lists are atomic unless they are declared sets or maps. A `Plan` is made once a type; None stands for
-whatever is owned, compared and replaced as a whole.
+whatever is owned, compared and replaced as a whole. So is a value of another class than its plan expects: where a
+custom resource may hold anything, objects are granular and the rest is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import orjson
@@ -23,14 +24,10 @@ Form = Literal["struct", "map", "list", "set"]
 class Plan:
     """One granular type. A `list` is one of `keys`; its elements are those keys' owners."""
 
-    def __init__(
-        self,
-        form: Form,
-        type_: Type,
-        keys: tuple[tuple[str, Any], ...] = (),
-    ) -> None:
+    def __init__(self, form: Form, type_: Type, keys: tuple[tuple[str, Any], ...] = ()) -> None:
         """`keys` in order of their names, each with its default or None."""
         self.form, self.keys = form, keys
+        self.cls: Any = dict if form in ("struct", "map") else list
         self._type = type_
 
     @cached_property
@@ -45,7 +42,9 @@ class Plan:
     @cached_property
     def element(self) -> Plan | None:
         """Of a map's values or a list's elements."""
-        return _of(self._type.element) if self._type.element is not None else None
+        if self.form == "set":
+            return None
+        return self if self._type.shape == "raw" else _of(self._type.element) if self._type.element else None
 
     def step(self, item: Any, index: int) -> str:
         """The step to an element of a list or set; by index where an element has no key at all."""
@@ -63,7 +62,7 @@ class Plan:
         """The plan below a step."""
         if self.form == "struct":
             return self.by_step.get(step)
-        return self.element if self.form != "set" else None
+        return self.element
 
     def names(self, step: str) -> bool:
         """Whether a step is to a declared field of a struct, which is there or not only with what is in it."""
@@ -96,7 +95,10 @@ def _of(type_: Type) -> Plan | None:
         return plan_of(type_)
     if type_.shape == "map":
         return Plan("map", type_)
-    return None
+    return _ANYTHING if type_.open else None
+
+
+_ANYTHING: Final = Plan("map", Type("raw"))
 
 
 def _default(element: Type | None, name: str) -> Any:

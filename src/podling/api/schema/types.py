@@ -73,6 +73,11 @@ class Field(msgspec.Struct, frozen=True, gc=False):
 class Type:
     """A type. Structs have `fields`, lists and maps an `element`, strings may have `values`."""
 
+    strategic: bool = True
+    """Whether strategic merge patches are understood, which need the Go tags of a built-in kind."""
+    open: bool = False
+    """Whether objects of it may hold what nobody declared (x-kubernetes-preserve-unknown-fields)."""
+
     def __init__(
         self,
         shape: Shape,

@@ -1,4 +1,4 @@
-"""PATCH with a configuration to apply: server-side apply of an object, of its status, and of what is not there yet.
+"""PATCH with a configuration: server-side apply of an object, its status or scale, and of what is not there yet.
 
 The merged object goes the way of every update (or create) behind it: checks, strategy, admission, compare-and-set. A
 lost race is applied again to the newer object, unless the configuration names a revision.
@@ -12,11 +12,14 @@ import orjson
 import yaml
 
 from podling.api.errors import BadRequest, NotFound, UnsupportedMediaType
+from podling.api.kinds.kind import Scale
+from podling.api.kinds.scale import scaled
 from podling.api.objects import Object
 from podling.api.patch import managedfields
 from podling.api.patch.apply import Application, Applied, apply
 from podling.api.patch.config import sentence, violations
 from podling.api.patch.values import copied
+from podling.api.schema import Type
 from podling.api.schema.check import unknown_fields
 from podling.api.schema.defaults import apply_defaults
 from podling.api.schema.gojson import NotJson, Twice, parse
@@ -46,20 +49,9 @@ async def apply_patch(backend: Backend, request: Request) -> Response:
     target = request.target
     assert target is not None
     served = backend.resources.get(target.group, target.version, target.plural)
-    if served.type is None:
-        raise UnsupportedMediaType(f"{served.entry.kind} has no schema to apply by")
-    if not request.param("fieldManager"):
-        raise refused("PatchOptions", "FieldValueRequired", "Required value: is required for apply patch")
-    config = read_config(request, served.entry.api_version)
+    config = _configuration(request, served, served.type, served.api_version, served.entry.kind)
     said = config["metadata"].get("resourceVersion")
-    _check(request, served, config)
-    wanted = Application(
-        manager_of(request, served, "Apply"),
-        config,
-        forced(request),
-        rfc3339(backend.env.now()),
-        unset_fields(served, target.subresource),
-    )
+    wanted = _application(backend, request, served, config)
     key = served.key(target.namespace, target.name)
     while True:
         if not target.subresource and backend.cache.get(key) is None:
@@ -72,6 +64,38 @@ async def apply_patch(backend: Backend, request: Request) -> Response:
                 raise
             continue  # it went away meanwhile: then it is made
         return written(backend, request, served, obj)
+
+
+async def apply_scale(
+    backend: Backend, request: Request, served: Served, scale: Scale, type_: Type | None, api_version: str
+) -> Object:
+    """A Scale applied to the object it is a view of; `type_` and `api_version` are the Scale's. The object after it."""
+    config = _configuration(request, served, type_, api_version, "Scale")
+    own: Json = {"kind": served.entry.kind, "apiVersion": served.api_version, "metadata": config["metadata"]}
+    if "replicas" in (config.get("spec") or {}):
+        own = scaled(own, scale, config)
+    wanted = _application(backend, request, served, own)
+    return await _update(backend, request, served, wanted, str(config["metadata"].get("resourceVersion") or ""))
+
+
+def _application(backend: Backend, request: Request, served: Served, config: Json) -> Application:
+    assert request.target is not None
+    manager = manager_of(request, served, "Apply")
+    unset = unset_fields(served, request.target.subresource)
+    return Application(manager, config, forced(request), rfc3339(backend.env.now()), unset)
+
+
+def _configuration(request: Request, served: Served, type_: Type | None, api_version: str, kind: str) -> Json:
+    """What is to be applied, checked. Raises BadRequest, Invalid, UnsupportedMediaType."""
+    assert request.target is not None
+    if type_ is None:
+        raise UnsupportedMediaType(f"{kind} has no schema to apply by")
+    if not request.param("fieldManager"):
+        raise refused("PatchOptions", "FieldValueRequired", "Required value: is required for apply patch")
+    config = read_config(request, api_version)
+    _check(request, config, type_, api_version, kind)
+    place(config, served, request.target.namespace, request.target.name)
+    return config
 
 
 async def _create(backend: Backend, request: Request, served: Served, wanted: Application) -> Object:
@@ -141,19 +165,17 @@ def read_config(request: Request, api_version: str) -> Json:
     return config
 
 
-def _check(request: Request, served: Served, config: Json) -> None:
-    """Raises BadRequest for another kind or place, and for what does not fit the type."""
+def _check(request: Request, config: Json, type_: Type, api_version: str, kind: str) -> None:
+    """Raises BadRequest for another kind, and for what does not fit the type."""
     target = request.target
-    assert target is not None and served.type is not None
-    kind = config.get("kind") or ""
-    if kind != served.entry.kind:
-        group = f"{served.entry.group}/" if served.entry.group else "/"
-        raise BadRequest(f"invalid object type: {group}{served.entry.version}, Kind={kind}")
-    if found := violations(config, served.type):
-        gvk = f"{served.entry.group}/{served.entry.version}, Kind={kind}"
-        where = f"{target.namespace}/{target.name}; {gvk}"
+    assert target is not None
+    group, _, version = api_version.rpartition("/")
+    said = config.get("kind") or ""
+    if said != kind:
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={said}")
+    if found := violations(config, type_):
+        where = f"{target.namespace}/{target.name}; {group}/{version}, Kind={kind}"
         raise BadRequest(f"failed to create typed patch object ({where}): {sentence(found)}")
-    place(config, served, target.namespace, target.name)
 
 
 def _parse(body: bytes) -> tuple[Any, str]:

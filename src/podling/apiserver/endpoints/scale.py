@@ -15,6 +15,7 @@ from podling.api.kinds.scale import scale_of, scaled, validate
 from podling.api.objects import Object
 from podling.api.schema import Type
 from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.apply import applies, apply_scale
 from podling.apiserver.endpoints.body import place, read
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.get import find
@@ -45,6 +46,10 @@ async def put_scale(backend: Backend, request: Request) -> Response:
 
 async def patch_scale(backend: Backend, request: Request) -> Response:
     served, scale = _served(backend, request)
+    if applies(request.headers.get("content-type", "")):
+        type_, api_version = _type(backend, served), _api_version(served)
+        obj = await apply_scale(backend, request, served, scale, type_, api_version)
+        return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
     apply = parse_patch(request.headers.get("content-type", ""), request.body, _type(backend, served))
 
     def make(old: Json) -> Json:

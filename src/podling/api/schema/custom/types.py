@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+import msgspec
+
 from podling.api.schema.check import FieldTypeError, mismatch
 from podling.api.schema.custom.defaulting import compile_defaulting
 from podling.api.schema.custom.pruning import Prune, Schema, compile_pruning
@@ -26,7 +28,10 @@ SCALARS: Final[Mapping[str, Shape]] = {
 class CustomType(Type):
     """`schema` is the version's structural schema; everything else follows from it."""
 
+    strategic = False
+
     def __init__(self, schema: Schema, kind: str, metadata: Type) -> None:
+        self.open = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
         super().__init__("struct", go=kind, declare=lambda: (*_meta_fields(metadata), *_fields(schema, root=True)))
         self.schema: Final = schema
         self._metadata = metadata
@@ -92,6 +97,7 @@ def _fields(schema: Schema, *, root: bool = False) -> tuple[Field, ...]:
             pointer=True,
             omitempty=True,
             required=name in required,
+            default=each.get("default", msgspec.UNSET),
             list_type=each.get("x-kubernetes-list-type") or "",
             list_map_keys=tuple(each.get("x-kubernetes-list-map-keys") or ()),
             map_type=each.get("x-kubernetes-map-type") or "",
@@ -103,6 +109,12 @@ def _fields(schema: Schema, *, root: bool = False) -> tuple[Field, ...]:
 
 def type_of(schema: Schema) -> Type:
     """The shape of a value below the root."""
+    out = _shape_of(schema)
+    out.open = bool(schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-embedded-resource"))
+    return out
+
+
+def _shape_of(schema: Schema) -> Type:
     if schema.get("x-kubernetes-int-or-string"):
         return Type("intorstring", go="intstr.IntOrString")
     said = schema.get("type")

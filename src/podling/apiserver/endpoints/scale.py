@@ -9,11 +9,13 @@ from typing import Any
 
 import orjson
 
-from podling.api.errors import invalid
+from podling.api.errors import BadRequest, invalid
+from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.kind import Scale
 from podling.api.kinds.scale import scale_of, scaled, validate
 from podling.api.objects import Object
-from podling.api.schema import Type
+from podling.api.schema import Type, check
+from podling.api.schema.check import FieldTypeError
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.apply import applies, apply_scale
 from podling.apiserver.endpoints.body import place, read
@@ -50,16 +52,30 @@ async def patch_scale(backend: Backend, request: Request) -> Response:
         type_, api_version = _type(backend, served), _api_version(served)
         obj = await apply_scale(backend, request, served, scale, type_, api_version)
         return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
-    apply = parse_patch(request.headers.get("content-type", ""), request.body, _type(backend, served))
+    type_ = _type(backend, served)
+    apply = parse_patch(request.headers.get("content-type", ""), request.body, type_)
 
     def make(old: Json) -> Json:
         revision = old["metadata"]["resourceVersion"]
-        new = apply(old)
+        new = _checked(apply(old), type_)
         if new["metadata"].get("resourceVersion") == revision:
             del new["metadata"]["resourceVersion"]
         return new
 
     return await _write(backend, request, served, scale, make)
+
+
+def _checked(new: Any, type_: Type | None) -> Json:
+    """A patched Scale that is one. Raises BadRequest, Invalid."""
+    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
+        raise BadRequest("the patch does not leave an object")
+    if type_ is None:
+        return new
+    try:
+        out: Json = check(new, type_, "Ignore").value
+    except FieldTypeError as error:
+        raise invalid("", "", [invalid_value("patch", new, str(error))]) from None
+    return out
 
 
 async def _write(backend: Backend, request: Request, served: Served, scale: Scale, make: Any) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import workloadrules
+from podling.api.kinds.batch import jobrules
 from podling.api.kinds.cells import AGE, NAME, at, column, human_duration, seconds, template_columns
 from podling.api.kinds.core import poddefaults, podrules
 from podling.api.kinds.core.podspec import PodTemplateSpec
@@ -188,14 +189,12 @@ def validate_spec(path: str, spec: Json) -> list[Cause]:
     mode = spec.get("completionMode")
     if mode is not None:
         found += rules.one_of(f"{path}.completionMode", mode, ("NonIndexed", "Indexed"))
-    if mode == "Indexed" and spec.get("completions") is None:
-        text = "when completion mode is Indexed"
-        found.append(causes.required(f"{path}.completions", text))
+    found += workloadrules.not_negative(spec, path, "backoffLimitPerIndex", "maxFailedIndexes")
+    found += jobrules.indexed(path, spec)
+    found += jobrules.failure_policy(f"{path}.podFailurePolicy", spec)
+    found += jobrules.replacement(f"{path}.podReplacementPolicy", spec)
     found += podrules.template(f"{path}.template", spec.get("template"))
-    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy", "")
-    if policy == "Always":
-        found.append(causes.unsupported(f"{path}.template.spec.restartPolicy", policy, ("OnFailure", "Never")))
-    return found
+    return found + jobrules.restarts(f"{path}.template.spec.restartPolicy", spec)
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:

@@ -115,7 +115,8 @@ def _scaling(known: Tally, ending: Ending | None, now: float) -> Scaling:
     duplicates = _superfluous(known, job)
     surplus = len(known.active) - len(duplicates) - wanted
     if surplus > 0 or duplicates:
-        others = [each for each in known.active if each not in duplicates]
+        twice = {each.key for each in duplicates}
+        others = [each for each in known.active if each.key not in twice]
         ranked = rank_for_deletion(others, others, now)[: max(surplus, 0)]
         return Scaling(delete=(*duplicates, *ranked))
     missing = wanted - len(known.active)

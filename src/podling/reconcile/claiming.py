@@ -43,7 +43,8 @@ def claim(
     """Sorted by creation and name, so that every decision that follows is the same in every run."""
     mine = [each for each in lister.owned(owner.head.uid) if _controlled_by(each, owner)]
     owned = [each for each in mine if matches(selector, each.head.labels) or each.head.deleting]
-    release = [each for each in mine if each not in owned]
+    kept = {each.key for each in owned}
+    release = [each for each in mine if each.key not in kept]
     adopt: list[Object] = []
     if not owner.head.deleting:
         adopt = [each for each in select(lister, owner.head.namespace, selector) if _orphan(each) and adoptable(each)]

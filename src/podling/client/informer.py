@@ -168,6 +168,7 @@ class Informers:
     def __init__(self, transport: Transport, env: Env) -> None:
         self._transport, self._env = transport, env
         self._informers: dict[Resource, Informer] = {}
+        self._running: dict[Resource, asyncio.Task[None]] = {}
         self._tasks: Supervisor | None = None
 
     def of(self, resource: Resource) -> Informer:
@@ -176,6 +177,12 @@ class Informers:
             informer = self._informers[resource] = Informer(self._transport, resource, self._env)
             self._start(informer)
         return informer
+
+    def drop(self, resource: Resource) -> None:
+        """Nobody serves this resource any more."""
+        self._informers.pop(resource, None)
+        if (running := self._running.pop(resource, None)) is not None:
+            running.cancel()
 
     def __contains__(self, resource: Resource) -> bool:
         return resource in self._informers
@@ -189,4 +196,5 @@ class Informers:
 
     def _start(self, informer: Informer) -> None:
         if self._tasks is not None:
-            self._tasks.start(f"informer {informer.resource.plural}", informer.run())
+            task = self._tasks.start(f"informer {informer.resource.plural}", informer.run())
+            self._running[informer.resource] = task

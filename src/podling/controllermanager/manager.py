@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import podling.controllers
 from podling.client.informer import Informers
 from podling.client.transport import Transport
+from podling.controllermanager.customresources import CustomResources
 from podling.controllermanager.doer import Journal
 from podling.controllermanager.runner import Runner
 from podling.env import Env
@@ -46,12 +47,14 @@ class ControllerManager:
         self.runners = tuple(
             Runner(controller, self.informers, transport, env, settings, known, journal) for controller in chosen
         )
+        self._custom = CustomResources(self.informers, known, self.runners)
         self._names = tuple(controller.name for controller in chosen)
 
     async def run(self) -> None:
         """For ever; returns only by cancellation, raises what a runner could not survive."""
         async with Supervisor() as tasks:
             tasks.start("informers", self.informers.run())
+            self._custom.listen(tasks)
             for name, runner in zip(self._names, self.runners, strict=True):
                 tasks.start(f"controller {name}", runner.run())
             await tasks.wait()

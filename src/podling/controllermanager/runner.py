@@ -59,6 +59,8 @@ class Runner:
         self._not_before: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._sources: dict[str, Informer] = {}
+        self._attended: dict[Resource, None] = {}
+        self._listening = False
 
     async def run(self) -> None:
         """For ever; returns only by cancellation."""
@@ -84,15 +86,14 @@ class Runner:
 
     def _listen(self) -> None:
         controller = self._controller
-        every = [each.resource for each in self._served] if controller.everything else []
-        own = every if controller.resource is None else [controller.resource]
-        for resource in own:
-            informer = self._informers.of(resource)
-            self._sources[f"{resource.group or 'core'}/{resource.plural}"] = informer
-            informer.on_change(self._itself)
-        if controller.related is not None:
-            for resource in every or own:
-                self._informers.of(resource).on_change(self._changed(controller.related))
+        self._listening = True
+        if controller.resource is not None:
+            self._own(controller.resource)
+        if controller.everything:
+            for each in self._served:
+                self.attend(each.resource)
+        elif controller.related is not None and controller.resource is not None:
+            self._informers.of(controller.resource).on_change(self._changed(controller.related))
         for watch in controller.watches:
             self._informers.of(watch.resource).on_change(self._changed(watch.keys))
 
@@ -103,6 +104,31 @@ class Runner:
             known = new if new is not None else old
             assert known is not None
             self._enqueue(known.key, urgent=old is None or new is None)
+
+    def attend(self, resource: Resource) -> None:
+        """Look at a resource too, where the controller looks at everything; what it may mean for others is asked."""
+        controller = self._controller
+        if not (controller.everything and self._listening) or resource in self._attended:
+            return
+        self._attended[resource] = None
+        if controller.resource is None:
+            # Objects owned by one of the new kind have been looked at without knowing what it is.
+            waiting = [found.key for source in self._sources.values() for found in source.list() if found.head.owners]
+            self._own(resource)
+            for key in waiting:
+                self._enqueue(key, urgent=False)
+        if controller.related is not None:
+            self._informers.of(resource).on_change(self._changed(controller.related))
+
+    def forget(self, resource: Resource) -> None:
+        """The resource is gone, and all its objects with it."""
+        self._attended.pop(resource, None)
+        self._sources.pop(f"{resource.group or 'core'}/{resource.plural}", None)
+
+    def _own(self, resource: Resource) -> None:
+        informer = self._informers.of(resource)
+        self._sources[f"{resource.group or 'core'}/{resource.plural}"] = informer
+        informer.on_change(self._itself)
 
     def _changed(self, keys: Keys) -> Callable[[Object | None, Object | None], None]:
         def handler(old: Object | None, new: Object | None) -> None:
@@ -213,7 +239,8 @@ class Runner:
 
     def _object(self, key: str) -> Object | None:
         group, plural, _ = key.split("/", 2)
-        return self._sources[f"{group}/{plural}"].by_key(key)
+        source = self._sources.get(f"{group}/{plural}")
+        return None if source is None else source.by_key(key)
 
     def _view(self, key: str) -> LiveView:
         return LiveView(self._informers, self._env, self._settings, self._served, self._failures.get(key))

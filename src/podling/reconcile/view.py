@@ -38,7 +38,18 @@ class ServedResources:
     """Every resource that can be listed, watched and deleted, in the order of discovery; preferred versions only."""
 
     def __init__(self, served: Iterable[Served] = ()) -> None:
-        self._all = tuple(served)
+        self._tell(tuple(served))
+
+    def add(self, served: Served) -> None:
+        """A custom resource has come."""
+        self._tell((*self._all, served))
+
+    def remove(self, served: Served) -> None:
+        """It is not served any more."""
+        self._tell(tuple(each for each in self._all if each != served))
+
+    def _tell(self, served: tuple[Served, ...]) -> None:
+        self._all = served
         self._kinds = {(each.resource.group, each.kind): each for each in self._all}
         self._plurals = {(each.resource.group or "core", each.resource.plural): each for each in self._all}
 

@@ -13,7 +13,7 @@ from podling.apiserver.registry.served import Served
 
 def written(backend: Backend, request: Request, served: Served, obj: Object, status: int = 200) -> Response:
     if served.entry.is_hub and "as=" not in request.headers.get("accept", ""):
-        return Response(status, obj.served())
+        return Response(status, served.item(obj))
     return Response(status, Renderer(backend, request, served, listing=False).one(obj))
 
 

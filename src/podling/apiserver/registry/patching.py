@@ -27,8 +27,10 @@ APPLY = "application/apply-patch+yaml"
 def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
     """Raises UnsupportedMediaType for other patches, BadRequest for a body that is no patch."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (kind == STRATEGIC and type_ is None):
-        accepted = [JSON_PATCH, MERGE_PATCH, *([STRATEGIC, APPLY] if type_ is not None else [])]
+    strategic = type_ is not None and type_.strategic
+    if kind not in (JSON_PATCH, MERGE_PATCH, STRATEGIC) or (kind == STRATEGIC and not strategic):
+        known = [STRATEGIC] if strategic else []
+        accepted = [JSON_PATCH, MERGE_PATCH, *known, *([APPLY] if type_ is not None else [])]
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
         )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from podling.apiserver.config import Config
+from podling.apiserver.config import AuthorizationMode, Config
 from podling.apiserver.server import ApiServer
 from podling.client.http1 import Address
 from podling.client.https import HttpsTransport, client_context
@@ -20,8 +20,10 @@ from podling.storage.memory import MemoryStorage
 async def api_server(
     config: Config | None = None, env: Env | None = None, storage: MemoryStorage | None = None
 ) -> AsyncIterator[ApiServer]:
+    """Without a config every user may everything: these tests ask how clients speak, not what they may."""
     storage = storage or MemoryStorage()
-    server = ApiServer(config or Config(), storage, env or SystemEnv(), RefusingDialer("no nodes in this test"))
+    config = config or Config(authorization="AlwaysAllow")
+    server = ApiServer(config, storage, env or SystemEnv(), RefusingDialer("no nodes in this test"))
     await server.start()
     try:
         yield server
@@ -51,7 +53,9 @@ class Secured:
 
 
 @asynccontextmanager
-async def secured_server(folder: Path, storage: MemoryStorage | None = None) -> AsyncIterator[Secured]:
+async def secured_server(
+    folder: Path, storage: MemoryStorage | None = None, authorization: AuthorizationMode = "AlwaysAllow"
+) -> AsyncIterator[Secured]:
     env = SystemEnv()
     authority = CertificateAuthority.create("test", env.now())
     serving = authority.serving("podling", ("podling", "127.0.0.1"), env.now())
@@ -62,6 +66,7 @@ async def secured_server(folder: Path, storage: MemoryStorage | None = None) -> 
         key=serving.key,
         ca=authority.pair.certificate,
         token_key=new_signing_key(),
+        authorization=authorization,
     )
     async with api_server(config, env, storage) as server:
         yield Secured(server, authority, env.now(), folder / "api.sock")

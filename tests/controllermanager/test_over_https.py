@@ -20,7 +20,7 @@ from tests.client.servers import secured_server
 
 async def test_a_replicaset_gets_its_pods_bound_and_a_namespace_goes(tmp_path: Path) -> None:
     env = SystemEnv()
-    async with secured_server(tmp_path) as secured, Supervisor() as tasks, asyncio.timeout(30):
+    async with secured_server(tmp_path, authorization="RBAC") as secured, Supervisor() as tasks, asyncio.timeout(30):
         manager = secured.client("system:kube-controller-manager", unix=True)
         settings = Settings(root_ca="PEM", started=env.now())
         tasks.start("manager", ControllerManager(manager, env, settings, served_by(Catalog.load("current"))).run())

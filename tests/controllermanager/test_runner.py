@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from podling.api.objects import Object
+from podling.apiserver.config import Config
 from podling.client.informer import Informers
 from podling.client.resources import CONFIGMAPS, PODS, SECRETS
 from podling.client.rest import Rest
@@ -56,7 +57,7 @@ async def running(
     """A controller of ConfigMaps that may read Secrets."""
     env = env or SimulatedEnv(seed)
     controller = Controller("test", "tester", reconcile, CONFIGMAPS, reads=(SECRETS,), vanished=vanished)
-    async with api_server(env=env) as server, Supervisor() as tasks:
+    async with api_server(Config(), env) as server, Supervisor() as tasks:
         inner: Transport = server.transport("system:kube-controller-manager")
         transport = FaultyTransport(inner, env, faults or Faults())
         informers = Informers(transport, env)

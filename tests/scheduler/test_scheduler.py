@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from podling.apiserver.config import Config
 from podling.client.resources import EVENTS, NODES, PODS, SERVICEACCOUNTS
 from podling.client.rest import Rest
 from podling.env import SimulatedEnv
@@ -19,7 +20,7 @@ from tests.client.servers import api_server
 @asynccontextmanager
 async def scheduling(faults: Faults | None = None) -> AsyncIterator[tuple[Rest, SimulatedEnv]]:
     env = SimulatedEnv(3)
-    async with api_server(env=env) as server, Supervisor() as tasks:
+    async with api_server(Config(), env) as server, Supervisor() as tasks:
         rest = Rest(server.transport("kubernetes-admin", ("system:masters",)))
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         await rest.create(SERVICEACCOUNTS, "default", account)

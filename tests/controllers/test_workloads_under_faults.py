@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from podling.client.resources import DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS
+from podling.client.resources import CRONJOBS, DAEMONSETS, DEPLOYMENTS, JOBS, PODS, REPLICASETS, STATEFULSETS
 from podling.client.transport import Resource
 from podling.runtime.fake import Course, Ending
 from podling.testing.scenarios import ROUGH, items
@@ -131,5 +131,23 @@ def test_a_job_counts_every_pod_once(seed: int, code: int, spec: Json, expected:
             assert not any(pod["metadata"].get("finalizers") for pod in pods)
             held = {each["type"] for each in status["conditions"] if each["status"] == "True"}
             assert ("Failed" if code else "Complete") in held
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_cronjob_makes_one_job_a_minute(seed: int) -> None:
+    async def scenario() -> None:
+        course = Course(endings=(Ending(5.0),) * 99)
+        async with Simulation(seed, faults=ROUGH, course=course).running() as simulation:
+            spec = {"schedule": "* * * * *", "jobTemplate": {"spec": job("x")["spec"]}, "concurrencyPolicy": "Forbid"}
+            tick = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick"}, "spec": spec}
+            await simulation.rest.create(CRONJOBS, "default", tick)
+            await simulation.env.sleep(8 * 60)
+            posted = [line for line in simulation.log if "POST /apis/batch/v1/namespaces/default/jobs " in line]
+            assert sum("-> 201" in line for line in posted) == 8
+            assert [each["status"].get("succeeded") for each in await items(simulation.rest, JOBS)] == [1, 1, 1]
+            status = (await simulation.rest.get(CRONJOBS, "default", "tick")).object["status"]
+            assert status["lastScheduleTime"] <= status["lastSuccessfulTime"]
 
     run(scenario())

@@ -259,6 +259,11 @@ print(json.load(urllib.request.urlopen(request, context=tls, timeout=10))["metad
 
 
 def test_the_token_in_a_pod_opens_the_api_at_its_own_name(cluster: Cluster) -> None:
+    """Once a binding lets it; by itself an account may nothing."""
+    may = ("auth", "can-i", "get", "pods", "--as=system:serviceaccount:default:default")
+    assert cluster.kubectl(*may).out == "no\n"
+    cluster.kubectl("create", "rolebinding", "asks", "--clusterrole=view", "--serviceaccount=default:default").ok()
+    eventually(lambda: cluster.kubectl(*may).out == "yes\n", 5, "allowed")
     cluster.create(pod("asks", "python3", "-c", ASK, restartPolicy="Never"))
     phase(cluster, "asks", "Succeeded")
     assert cluster.kubectl("logs", "asks").ok().out == "asks\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -307,3 +308,54 @@ async def test_kubectl_shows_what_applying_on_the_server_would_change() -> None:
         done = await api.kubectl("diff", "--server-side", "-f", "-", stdin=MANIFEST.replace('"1"', '"7"'))
         assert done.code == 1 and '-  a: "1"' in done.out and '+  a: "7"' in done.out
         assert (await api.get(f"{MAPS}/one")).json()["data"]["a"] == "1"
+
+
+def custom(version: str, **spec: Any) -> Json:
+    return {"apiVersion": f"ex.io/{version}", "kind": "Foo", "metadata": {"name": "a"}, "spec": spec}
+
+
+async def test_custom_resources_are_applied_by_their_own_schema() -> None:
+    kept = {"id": {"type": "integer"}, "proto": {"type": "string", "default": "TCP"}, "v": {"type": "string"}}
+    item = {"type": "object", "properties": kept, "required": ["id"]}
+    listing = {"type": "array", "items": item, "x-kubernetes-list-type": "map"}
+    spec = {
+        "items": listing | {"x-kubernetes-list-map-keys": ["id", "proto"]},
+        "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    }
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": spec}}}
+    names = {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"}
+    versions = [
+        {"name": each, "served": True, "storage": each == "v1", "schema": {"openAPIV3Schema": schema}}
+        for each in ("v1", "v2")
+    ]
+    crd = {"group": "ex.io", "scope": "Namespaced", "names": names, "versions": versions}
+    path = "/apis/ex.io/{}/namespaces/default/foos/a"
+    async with serving() as api:
+        await api.make(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            {"metadata": {"name": "foos.ex.io"}, "spec": crd},
+        )
+        async with asyncio.timeout(5):
+            while (await api.get("/apis/ex.io/v2/foos")).status_code != 200:
+                await asyncio.sleep(0.01)
+        first = custom("v1", items=[{"id": 1, "v": "x"}], any={"a": {"b": 1, "l": [1]}})
+        assert (await apply(api, path.format("v1"), first)).status_code == 201
+        after = (
+            await apply(api, path.format("v2"), custom("v2", items=[{"id": 2}], any={"a": {"c": 1}}), "bob")
+        ).json()
+        assert after["spec"]["any"] == {"a": {"b": 1, "l": [1], "c": 1}}
+        assert fields(after, "alice") == {
+            "f:spec": {
+                "f:any": {"f:a": {".": {}, "f:b": {}, "f:l": {}}},
+                "f:items": {'k:{"id":1,"proto":"TCP"}': {".": {}, "f:id": {}, "f:v": {}}},
+            }
+        }
+        clash = custom("v2", items=[{"id": 1, "proto": "TCP", "v": "y"}])
+        said = (await apply(api, path.format("v2"), clash, "bob")).json()
+        assert said["message"].endswith('conflict with "alice": .spec.items[id=1,proto="TCP"].v')
+        patched = (await api.patch(path.format("v2"), {"spec": {"any": {"a": {"b": 2}}}}, fieldManager="carol")).json()
+        assert fields(patched, "carol") == {"f:spec": {"f:any": {"f:a": {"f:b": {}}}}}
+        left = (await apply(api, path.format("v1"), custom("v1"))).json()
+        assert left["spec"]["items"] == [{"id": 2, "proto": "TCP"}] and left["spec"]["any"] == {"a": {"b": 2, "c": 1}}
+        unknown = (await apply(api, path.format("v1"), custom("v1", zzz=1))).json()
+        assert unknown["message"].endswith(".spec.zzz: field not declared in schema")

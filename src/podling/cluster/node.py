@@ -117,7 +117,7 @@ async def _transport(child: Child, tls: ssl.SSLContext, env: SystemEnv) -> Trans
     """The API over the server's socket, once that is there."""
     while not child.paths.api_socket.exists():
         await env.sleep(0.01)
-    return HttpsTransport(Address(path=str(child.paths.api_socket)), tls, user_agent="podling-node")
+    return HttpsTransport(Address(path=str(child.paths.api_socket)), tls, user_agent="kubelet/podling")
 
 
 def _kubelet_config(spec: ClusterSpec, child: Child) -> KubeletConfig:

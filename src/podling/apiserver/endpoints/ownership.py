@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podling.api.errors import Cause, Invalid
+from podling.api.errors import Cause, Invalid, NotFound
 from podling.api.patch import managedfields
 from podling.api.patch.apply import compared
 from podling.api.patch.compare import created
@@ -22,10 +22,14 @@ from podling.env import rfc3339
 
 Json = dict[str, Any]
 LONGEST_NAME = 128
+_OWN_NAMES = {"system:apiserver": "kube-apiserver"}
 
 
 class Versions:
-    """How the objects of a resource look in its other versions (`api.patch.apply.Versions`)."""
+    """How the objects of a resource look in its other versions (`api.patch.apply.Versions`).
+
+    Versions of a custom resource differ by their names and schemas only, so their objects need no converting here.
+    """
 
     def __init__(self, backend: Backend, served: Served) -> None:
         self._backend, self._served = backend, served
@@ -49,7 +53,13 @@ class Versions:
         return self._found[api_version]
 
     def _look(self, api_version: str) -> Served | None:
-        kind = self._served.kind
+        group, _, version = api_version.rpartition("/")
+        own, kind = self._served.entry, self._served.kind
+        if group == own.group:
+            try:
+                return self._backend.resources.get(group, version, own.plural)
+            except NotFound:
+                return None
         for entry in self._backend.catalog.resources:
             if entry.declaration is kind and entry.api_version == api_version:
                 return self._backend.resources.get(entry.group, entry.version, entry.plural)
@@ -82,10 +92,7 @@ def _name(request: Request, operation: Operation) -> str:
         if not name.isprintable():
             name = "".join(char for char in name if char.isprintable())
         return name[:LONGEST_NAME] or "unknown"
-    user = request.user.name
-    if user.startswith("system:node:"):
-        return "kubelet"
-    return user.rpartition(":")[2] if request.in_process else "unknown"
+    return _OWN_NAMES.get(request.user.name, request.user.name.rpartition(":")[2]) if request.in_process else "unknown"
 
 
 def _check_name(name: str, options: str) -> None:
@@ -131,7 +138,8 @@ class Record:
         entries = managedfields.sent(given, live)
         if self._served.type is not None:
             versions = Versions(self._backend, self._served)
-            change = compared(old, new, self._served.hub.api_version, versions)
+            given_in = self._served if self._served.entry.is_hub else self._served.hub
+            change = compared(old, new, given_in.api_version, versions)
             after = managedfields.updated(entries, self._writer, change, self._now)
         else:
             after = entries

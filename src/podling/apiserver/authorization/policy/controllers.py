@@ -185,18 +185,8 @@ RULES: Mapping[str, tuple[PolicyRule, ...]] = dict(
     sorted({**{name: (*rules, EVENTS) for name, rules in _TELLING.items()}, **_SILENT}.items())
 )
 
-# What our controllers write where upstream's write otherwise: with patches, and the whole status at once.
-_OURS = (
-    rule("create patch update", "apps", "controllerrevisions daemonsets deployments replicasets statefulsets"),
-    rule("patch update", "apps", "daemonsets/status deployments/status replicasets/status statefulsets/status"),
-    rule("patch update", "batch", "cronjobs cronjobs/status jobs jobs/status"),
-    rule("patch update", "core", "namespaces/status nodes/status replicationcontrollers/status"),
-    rule("create delete patch update", "core", "configmaps endpoints persistentvolumeclaims serviceaccounts"),
-    rule("create delete patch update", "discovery.k8s.io", "endpointslices"),
-)
-
 ROLES = (
     *(Role(f"system:controller:{name}", rules) for name, rules in RULES.items()),
-    Role(TOGETHER, distinct([each for rules in RULES.values() for each in rules] + list(_OURS))),
+    Role(TOGETHER, distinct(each for rules in RULES.values() for each in rules)),
 )
 """All of them."""

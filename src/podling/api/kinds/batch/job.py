@@ -108,6 +108,7 @@ class Job(View, frozen=True):
 
 
 UID_LABEL, NAME_LABEL = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
+_FIXED = ("selector", "completionMode", "podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "managedBy")
 _STATES = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
 
 
@@ -203,7 +204,7 @@ def validate_update(new: Json, old: Json) -> list[Cause]:
     found: list[Cause] = []
     if before.get("completionMode") != "Indexed" or now.get("completions") != now.get("parallelism"):
         found += causes.immutable("spec.completions", now.get("completions"), before.get("completions"))
-    for name in ("selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
+    for name in (*_FIXED, "template"):
         if name == "template" and before.get("suspend") and not at(old, "status.startTime"):
             continue
         found += causes.immutable(f"spec.{name}", now.get(name), before.get(name))

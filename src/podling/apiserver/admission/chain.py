@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from podling.apiserver.admission.customdefinitions import CustomDefinitions
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
@@ -57,6 +58,7 @@ class Admission:
             Priority(cache, config.priority_classes),
             DefaultTolerations(),
             Escalation(authorizer, cache),
+            CustomDefinitions(),
         )
 
     async def admit(self, attempt: Attempt) -> None:

@@ -7,12 +7,13 @@ between two requests. Watches of a resource whose definition changed end, so tha
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from podling.api.catalog import Catalog
-from podling.api.errors import ApiError
+from podling.api.errors import ApiError, Expired
 from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.cleanup import clean
 from podling.apiserver.customresources.definition import Definition, define
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 PREFIX = "apiextensions.k8s.io/customresourcedefinitions/"
+
+
+TERMINATING = {"type": "Terminating", "status": "True"}
 
 
 class CustomResources:
@@ -40,12 +44,23 @@ class CustomResources:
     async def start(self) -> None:
         """Until every established CRD is served."""
         since = self._backend.cache.revision
-        self._serve()
+        # What was written after a CRD's last change has its shape; no need to look at such objects twice.
+        self._serve({obj.head.name: obj.revision for obj in self._backend.cache.list(PREFIX)})
         for obj in self._backend.cache.list(PREFIX):
             await self._look(obj.head.name)
         self._tasks.start("custom resources", self._follow(since))
 
     async def _follow(self, since: int) -> None:
+        while True:
+            try:
+                await self._watch(since)
+            except Expired:
+                since = self._backend.cache.revision
+                self._serve()
+                for name in self._crds():
+                    await self._look(name)
+
+    async def _watch(self, since: int) -> None:
         async with self._backend.cache.watch(PREFIX, since=since) as events:
             async for batch in events:
                 self._serve()
@@ -89,8 +104,11 @@ class CustomResources:
     def _crds(self) -> dict[str, Json]:
         return {obj.head.name: orjson.loads(obj.raw) for obj in self._backend.cache.list(PREFIX)}
 
-    def _serve(self) -> None:
-        """Swap in what is established now, where that differs from what is served."""
+    def _serve(self, since: Mapping[str, int] | None = None) -> None:
+        """Swap in what is established now, where that differs from what is served.
+
+        `since`: the revision from which on objects have a definition's shape, where that is not now.
+        """
         wanted: dict[str, bytes] = {}
         for name, crd in self._crds().items():
             if is_true((crd.get("status") or {}).get("conditions") or (), "Established"):
@@ -101,7 +119,11 @@ class CustomResources:
         gone = [self._definitions.pop(name) for name in sorted(changed) if name in self._definitions]
         for name in sorted(changed & set(wanted)):
             crd = orjson.loads(wanted[name])
-            self._definitions[name] = define(crd, self._metadata, self._backend.cache.revision)
+            revision = (since or {}).get(name, self._backend.cache.revision)
+            try:
+                self._definitions[name] = define(crd, self._metadata, revision)
+            except Exception:  # one user's broken definition must not take the server along
+                log.exception("%s cannot be served", name)
         self._seen = wanted
         self._swap(gone, [self._definitions[name] for name in sorted(changed) if name in self._definitions])
 
@@ -115,6 +137,8 @@ class CustomResources:
         backend.openapi.renew(catalog)
         for each in come:
             backend.cache.refresh(each.stored.prefix())
+        for served in (served for each in gone for served in each.served.values()):
+            backend.frames.pop(served, None)
         for prefix in dict.fromkeys(each.stored.prefix() for each in (*gone, *come)):
             backend.cache.end_watches(prefix)
 
@@ -122,9 +146,6 @@ class CustomResources:
 def _identity(crd: Json) -> bytes:
     """What of a CRD decides how it is served."""
     status = crd.get("status") or {}
-    ending = [each for each in status.get("conditions") or () if each.get("type") == "Terminating"]
-    kept = {
-        "acceptedNames": status.get("acceptedNames"),
-        "conditions": [{**each, "lastTransitionTime": ""} for each in ending],
-    }
+    ends = is_true(status.get("conditions") or (), "Terminating")
+    kept = {"acceptedNames": status.get("acceptedNames"), "conditions": [TERMINATING] if ends else []}
     return orjson.dumps({"uid": crd["metadata"].get("uid"), "spec": crd["spec"], "status": kept})

@@ -182,8 +182,10 @@ def _default(schema: Schema, path: str) -> Iterator[Cause]:
     compile_values(schema)(schema["default"], (), found)
     for each in found:
         field = each.cause.field
-        below = "" if field in ("", "<nil>") else f".{field}"
-        yield Cause(each.cause.reason, each.cause.message, f"{path}.default{below}")
+        here = f"{path}.default" if field in ("", "<nil>") else f"{path}.default.{field}"
+        before, body, rest = each.cause.message.partition(" in body ")
+        message = f"{before.rpartition(' ')[0]} {here}{body}{rest}" if body else before
+        yield Cause(each.cause.reason, message, here)
 
 
 def _values(schema: Schema, path: str, structure: Schema, inside: str) -> Iterator[Cause]:

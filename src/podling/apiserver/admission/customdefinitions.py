@@ -1,0 +1,18 @@
+"""CustomResourceDefinitions whose rules or conversion webhooks nothing here carries out: a Warning says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from podling.apiserver.customresources.unevaluated import warn
+
+if TYPE_CHECKING:
+    from podling.apiserver.admission.chain import Attempt
+
+
+class CustomDefinitions:
+    async def admit(self, attempt: Attempt) -> None:
+        entry = attempt.served.entry
+        definition = (entry.group, entry.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
+        if definition and attempt.operation != "DELETE":
+            warn(attempt.request, attempt.obj)

@@ -57,6 +57,11 @@ WRONG: dict[str, tuple[Json, str]] = {
         f"{SCHEMA}.properties[spec].properties[replicas].default: Invalid value: 99: "
         f"{SCHEMA}.properties[spec].properties[replicas].default in body should be less than or equal to 10",
     ),
+    "a pattern that is none": (
+        changed("properties.spec.properties.image.pattern", "("),
+        f'{SCHEMA}.properties[spec].properties[image].pattern: Invalid value: "(": '
+        "must be a valid regular expression, but isn't: ",
+    ),
     "two storage versions": (
         definition(version(), version("v2")),
         'spec.versions: Invalid value: ["v1","v2"]: must have exactly one version marked as storage version',

@@ -115,6 +115,10 @@ def _forbidden(schema: Schema, path: str) -> Iterator[Cause]:
     if schema.get("uniqueItems"):
         text = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         yield causes.forbidden(f"{path}.uniqueItems", text)
+    yield from _pattern(schema, path)
+
+
+def _pattern(schema: Schema, path: str) -> Iterator[Cause]:
     pattern = schema.get("pattern")
     if pattern:
         try:
@@ -179,7 +183,10 @@ def _default(schema: Schema, path: str) -> Iterator[Cause]:
     if schema.get("default") is None:
         return
     found: list[Finding] = []
-    compile_values(schema)(schema["default"], (), found)
+    try:
+        compile_values(schema)(schema["default"], (), found)
+    except re.error:
+        return  # the pattern is complained about where it stands
     for each in found:
         field = each.cause.field
         here = f"{path}.default" if field in ("", "<nil>") else f"{path}.default.{field}"
@@ -198,6 +205,7 @@ def _values(schema: Schema, path: str, structure: Schema, inside: str) -> Iterat
 
 
 def _nested(schema: Schema, path: str, structure: Schema) -> Iterator[Cause]:
+    yield from _pattern(schema, path)
     for name in (*STRUCTURE, *EXTENSIONS):
         either = name == "type" and structure.get("x-kubernetes-int-or-string")
         if schema.get(name) not in (None, "", False) and not either:

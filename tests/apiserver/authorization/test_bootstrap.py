@@ -37,6 +37,14 @@ async def test_without_rules_there_are_no_roles_and_everybody_known_may_everythi
         assert names((await jane.get(f"{RBAC}/clusterroles")).json()) == []
         assert (await nobody.get(f"{DEFAULT}/pods")).status_code == 403
         assert (await nobody.get("/readyz/ping")).status_code == 200
+        made = await jane.post(f"{RBAC}/clusterroles", json={"metadata": {"name": "r"}, "rules": []})
+        assert "ClusterRole objects mean nothing under --authorization-mode=AlwaysAllow" in made.headers["warning"]
+
+
+async def test_a_role_is_made_without_a_warning_where_it_counts() -> None:
+    async with serving() as api:
+        made = await api.http.post(f"{RBAC}/clusterroles", json={"metadata": {"name": "r"}, "rules": []})
+        assert made.status_code == 201 and "warning" not in made.headers
 
 
 async def test_a_start_adds_what_is_missing_and_leaves_what_was_added() -> None:

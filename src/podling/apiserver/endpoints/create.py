@@ -34,12 +34,9 @@ UNENFORCED = frozenset(
         ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
         ("networking.k8s.io", "ServiceCIDR"),
-        ("rbac.authorization.k8s.io", "ClusterRole"),
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-        ("rbac.authorization.k8s.io", "Role"),
-        ("rbac.authorization.k8s.io", "RoleBinding"),
     }
 )
+RULES = "rbac.authorization.k8s.io"
 MAX_NAME = 63
 NAME_TRIES = 8
 # What only the server says about a new object.
@@ -56,6 +53,8 @@ async def create(backend: Backend, request: Request) -> Response:
     obj = await create_object(backend, request, served, served.entry.to_hub(body), dry=dry)
     if served.entry.unattended or (served.entry.group, served.entry.kind) in UNENFORCED:
         request.warn(f"podling: no controller acts on {served.entry.kind} objects yet")
+    elif served.entry.group == RULES and backend.config.authorization == "AlwaysAllow":
+        request.warn(f"podling: {served.entry.kind} objects mean nothing under --authorization-mode=AlwaysAllow")
     return written(backend, request, served, obj, 201)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from podling.env import SystemEnv
 from tests.apiserver.serving import DEFAULT, Api, serving
 
 MAPS = f"{DEFAULT}/configmaps"
@@ -60,6 +61,30 @@ async def test_applying_the_same_again_is_no_revision() -> None:
         first = (await apply(api, f"{DEPLOYMENTS}/web", deployment(2))).json()
         again = await apply(api, f"{DEPLOYMENTS}/web", deployment(2))
         assert again.status_code == 200 and again.json() == first
+
+
+class Clock(SystemEnv):
+    """The machine's clock, put forward by the test."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+async def test_what_defaults_and_the_server_make_equal_is_no_revision() -> None:
+    clock = Clock()
+    async with serving(env=clock) as api:
+        config = deployment(2)
+        config["metadata"]["creationTimestamp"] = None
+        config["status"] = {}
+        config["spec"]["template"]["spec"] |= {
+            "volumes": [{"name": "v", "configMap": {"name": "one", "items": [{"key": "a", "path": "b"}]}}],
+            "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "x", "whenUnsatisfiable": "DoNotSchedule"}],
+        }
+        first = (await apply(api, f"{DEPLOYMENTS}/web", config)).json()
+        clock.ahead = 2  # the times of managedFields are whole seconds
+        assert (await apply(api, f"{DEPLOYMENTS}/web", config)).json() == first
 
 
 async def test_what_a_manager_applies_no_longer_goes_away() -> None:

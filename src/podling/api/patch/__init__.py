@@ -6,6 +6,9 @@
     merge_patch(target, patch) -> patched                     # application/merge-patch+json
     strategic_merge_patch(target, patch, type) -> patched     # application/strategic-merge-patch+json
 
+Server-side apply (application/apply-patch+yaml) knows more than a target: `apply.py` lays a configuration over an
+object by who manages what, `managedfields.py` keeps that record through every write, `fieldset.py` has its sets.
+
 Targets are freshly decoded values that belong to the caller and are changed in place; patches can be applied again.
 """
 

@@ -129,7 +129,20 @@ async def _update(backend: Backend, request: Request, served: Served, wanted: Ap
 
 
 def _already(new: Json, old: Json) -> None:
-    """Applying has written managedFields itself."""
+    """Applying has written managedFields itself; where only their times would change, nothing does.
+
+    A configuration may differ from what is stored and make the same of it, by defaults.
+    """
+    mine, live = new["metadata"].pop("managedFields", None), old["metadata"].pop("managedFields", None)
+    if new == old and _timeless(mine) == _timeless(live):
+        mine = live
+    for obj, entries in ((new, mine), (old, live)):
+        if entries:
+            obj["metadata"]["managedFields"] = entries
+
+
+def _timeless(entries: list[Json] | None) -> list[Any]:
+    return sorted((each._replace(time="") for each in managedfields.stored(entries)), key=lambda each: each.manager)
 
 
 def _finished(request: Request, served: Served, applied: Applied) -> Json:

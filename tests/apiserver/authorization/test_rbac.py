@@ -136,6 +136,24 @@ async def test_who_may_only_read_may_not_begin_an_exec_by_a_websocket() -> None:
         assert 'cannot create resource "pods/exec"' in answer.json()["message"]
 
 
+@pytest.mark.parametrize("verbs", [["update", "patch"], ["update", "patch", "create"]], ids=" ".join)
+async def test_what_is_made_by_a_put_or_an_apply_needs_the_right_to_create(verbs: list[str]) -> None:
+    async with serving() as api, as_user(api, "jane") as jane:
+        resources = {"apiGroups": ["coordination.k8s.io", ""], "resources": ["leases", "configmaps"]}
+        await role(api, "writer", {"verbs": verbs, **resources})
+        await api.make(f"{HERE}/rolebindings", binding("writer", "writer", user("jane")))
+        lease: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "new"}}
+        put = await jane.put("/apis/coordination.k8s.io/v1/namespaces/default/leases/new", json=lease)
+        applied = await jane.patch(
+            f"{DEFAULT}/configmaps/new?fieldManager=me",
+            json={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new"}},
+            headers={"content-type": "application/apply-patch+yaml"},
+        )
+        assert [put.status_code, applied.status_code] == ([201, 201] if "create" in verbs else [403, 403]), put.text
+        if "create" not in verbs:
+            assert 'cannot create resource "configmaps"' in applied.json()["message"]
+
+
 async def test_can_i_is_answered_as_the_request_would_be() -> None:
     async with serving() as api:
         await role(api, "reader", PODS)

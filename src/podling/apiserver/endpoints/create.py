@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from podling.api.errors import BadRequest, already_exists, invalid
 from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.authorization.question import question_of
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import written
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.options import dry_run
 from podling.apiserver.endpoints.ownership import record_created
+from podling.apiserver.filters.authorization import Authorization
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.served import Served, encode
 from podling.env import rfc3339
@@ -63,6 +67,7 @@ async def create_object(
 ) -> Object:
     """A hub object with its namespace set; `managed` are its managedFields where the writer does not simply manage
     all of it. Raises Invalid, AlreadyExists, Forbidden."""
+    _require_create(backend, request)
     metadata = hub["metadata"]
     generated = "" if metadata.get("name") else metadata.get("generateName", "")
     if generated:
@@ -75,6 +80,13 @@ async def create_object(
             if generated:
                 metadata["name"] = _generate(backend, generated)
     raise already_exists(served.entry.plural, metadata["name"], served.entry.group)
+
+
+def _require_create(backend: Backend, request: Request) -> None:
+    """A PUT or an apply that makes an object needs the right to create it, too. Raises Forbidden."""
+    if request.target is not None and request.target.verb != "create":
+        question = msgspec.structs.replace(question_of(request), verb="create")
+        Authorization(backend.authorizer).require(question)
 
 
 def _generate(backend: Backend, prefix: str) -> str:

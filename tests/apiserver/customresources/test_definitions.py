@@ -132,6 +132,19 @@ async def test_versions_differ_in_name_only_without_a_webhook() -> None:
         assert [each["apiVersion"] for each in (await api.get(CRONTABS)).json()["items"]] == [f"{GROUP}/v1"] * 2
 
 
+async def test_each_version_shows_the_fields_it_knows() -> None:
+    other = version("v2", storage=False, additionalPrinterColumns=[], selectableFields=[], subresources={})
+    spec = {"type": "object", "properties": {"zone": {"type": "string"}, "cronSpec": {"type": "string"}}}
+    other["schema"] = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    async with serving() as api:
+        await defined(api, definition(version(), other))
+        there = f"/apis/{GROUP}/v2/namespaces/default/crontabs"
+        made = await api.make(there, crontab(api="v2", zone="UTC"))
+        assert made["spec"] == {"cronSpec": "* * * * */5", "zone": "UTC"}
+        stored = (await api.get(f"{CRONTABS}/a")).json()["spec"]
+        assert stored == {"cronSpec": "* * * * */5", "image": "busybox", "replicas": 1}
+
+
 async def test_a_restarted_server_serves_what_was_defined() -> None:
     from podling.storage.memory import MemoryStorage
 

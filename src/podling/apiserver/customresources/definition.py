@@ -21,6 +21,7 @@ from podling.apiserver.registry.served import Served
 
 Json = dict[str, Any]
 
+NEVER = 2**63
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 PART_VERBS = ("get", "patch", "update")
 
@@ -87,6 +88,9 @@ class Definition:
 def define(crd: Json, metadata: Type, since: int) -> Definition:
     """`crd`: an established CRD; `metadata`: the type of ObjectMeta; `since`: the revision it is served from."""
     versions = versions_of(crd, metadata)
+    if any(each.type.schema != other.type.schema for each in versions.values() for other in versions.values()):
+        # A write through another version may leave fields that the stored one does not know.
+        since = NEVER
     entries = {name: _entry(crd, version, since) for name, version in versions.items()}
     storage = next(each["name"] for each in crd["spec"]["versions"] if each.get("storage"))
     hub = entries[storage]

@@ -28,6 +28,8 @@ from podling.storage.watch import Watch
 
 MIN_SECONDS = 1800.0
 BOOKMARK_SECONDS = 60.0
+# uvloop's timers may be early by less than this: what is left then is no time to wait for.
+TIMER_SECONDS = 0.002
 # A watcher that takes nothing for so long is cut off: what waits for it is memory of ours.
 PATIENCE = 10.0
 REMEMBERED_BYTES = 2 << 20
@@ -126,7 +128,7 @@ class Watcher:
     async def _live(self, events: Watch, sink: Sink) -> None:
         """Until the time is up. The timeout runs from bookmark to bookmark, not from event to event: it costs."""
         now = self._backend.env.monotonic
-        while (left := self._until - now()) > 0:
+        while (left := self._until - now()) > TIMER_SECONDS:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS) if self._wish.bookmarks else left):
                     async for batch in events:

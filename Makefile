@@ -31,8 +31,11 @@ demo: install system
 	$(SUDO) $(BIN)/podling demo
 
 # Everything but what is held against a clock: a busy machine is no reason to fail (`make seen` looks at the clock).
+# Real containers and sockets on a machine that is shared stumble once in thousands: what failed is run once more and
+# named, and has to pass then.
+TESTS := $(SUDO) $(BIN)/python -m pytest -m "not timed"
 test: install system lint
-	$(SUDO) $(BIN)/python -m pytest -m "not timed"
+	$(TESTS) || { [ $$? = 1 ] && echo "==> once more, only what failed" && $(TESTS) --last-failed --last-failed-no-failures none; }
 
 lint: install
 	$(BIN)/ruff check .

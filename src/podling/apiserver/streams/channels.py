@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from podling.apiserver.message import Connection
+from podling.apiserver.streams.channelinput import received
 from podling.apiserver.streams.session import Session, Wanted, plain_text, until_either_ends
 from podling.wire.session import CLOSE, RESIZE, STATUS, STDERR, STDIN, STDOUT
-from podling.wire.websocket import Channels, Close, Message, Ping, WebSocket, WebSocketError
+from podling.wire.websocket import Channels, WebSocket
 
 
 class ChannelStream:
@@ -32,19 +33,8 @@ class ChannelStream:
         await self._connection.write(self._socket.close())
 
     async def _input(self) -> None:
-        while data := await self._connection.read():
-            try:
-                for event in self._socket.feed(data):
-                    if isinstance(event, Message):
-                        await self._take(*self._channels.unpack(event))
-                    elif isinstance(event, Ping):
-                        await self._connection.write(self._socket.pong(event.data))
-                    elif isinstance(event, Close):
-                        await self._connection.write(self._socket.close(event.code))
-                        return
-            except WebSocketError as error:
-                await self._connection.write(self._socket.close(error.code, str(error)))
-                return
+        async for channel, payload in received(self._connection, self._socket, self._channels):
+            await self._take(channel, payload)
 
     async def _take(self, channel: int, payload: bytes) -> None:
         try:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from podling.api.errors import BadRequest
 from podling.apiserver.message import Connection, Request
+from podling.apiserver.streams.channelinput import received
 from podling.apiserver.streams.pipe import Pipe
 from podling.apiserver.streams.podports import PodPorts, Refused
 from podling.apiserver.streams.session import until_either_ends
 from podling.supervise import Supervisor
-from podling.wire.websocket import Channels, Close, Message, Ping, WebSocket, WebSocketError
+from podling.wire.websocket import Channels, WebSocket
 
 PROTOCOLS = ("v4.channel.k8s.io", "v4.base64.channel.k8s.io")
 
@@ -69,19 +70,8 @@ class PortChannels:
             await self._send(2 * index, data)
 
     async def _input(self) -> None:
-        while data := await self._connection.read():
-            try:
-                for event in self._socket.feed(data):
-                    if isinstance(event, Message):
-                        await self._take(*self._channels.unpack(event))
-                    elif isinstance(event, Ping):
-                        await self._connection.write(self._socket.pong(event.data))
-                    elif isinstance(event, Close):
-                        await self._connection.write(self._socket.close(event.code))
-                        return
-            except WebSocketError as error:
-                await self._connection.write(self._socket.close(error.code, str(error)))
-                return
+        async for channel, payload in received(self._connection, self._socket, self._channels):
+            await self._take(channel, payload)
 
     async def _take(self, channel: int, payload: bytes) -> None:
         pipe = self._pipes.get(channel // 2)

@@ -29,7 +29,6 @@ class Config:
     """The private key (PEM) that signs service account tokens."""
     issuer: str = ISSUER
     audiences: tuple[str, ...] = (ISSUER,)
-    cluster_domain: str = "cluster.local"
     profile: str = "book"
     service_cidr: str = "10.96.0.0/12"
     node_ports: tuple[int, int] = (30000, 32767)

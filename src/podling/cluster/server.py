@@ -31,7 +31,7 @@ from podling.supervise import Supervisor
 from . import privileges
 from .child import Child, run
 from .objects import endpoints_of_kubernetes, ensure
-from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, ClusterSpec
+from .spec import API_PORT, DNS_IP, SERVICE_NETWORK, ClusterSpec
 
 MANAGER, SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
 SIMULATED = "the node is simulated (--runtime fake): nothing runs behind this address"
@@ -88,7 +88,6 @@ def _config(child: Child) -> Config:
         key=_read(child, "apiserver.key"),
         ca=_read(child, "ca.crt"),
         token_key=_read(child, "sa.key"),
-        cluster_domain=CLUSTER_DOMAIN,
         profile=spec.profile,
         authorization=spec.authorization,
         service_cidr=SERVICE_NETWORK,

@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 BIN := .venv/bin
 ISSUE ?= walkthrough
 
-.PHONY: demo test lint bench seen install system clean
+.PHONY: demo test lint bench conformance seen install system clean
 
 install: .make/venv
 
@@ -42,6 +42,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# N of the 462 behaviours of the 1.37 conformance list, each shown by a test that carries its name.
+conformance: install system
+	$(SUDO) $(BIN)/python -m tests.conformance
 
 seen: install system
 	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py

@@ -40,6 +40,8 @@ _OWN_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
 class NodeRestriction:
+    subresources = True
+
     async def admit(self, attempt: Attempt) -> None:
         """Subresources too."""
         node = node_of(attempt.request.user)
@@ -52,7 +54,10 @@ class NodeRestriction:
 
 def _pod(node: str, attempt: Attempt) -> None:
     on = ((attempt.old or attempt.obj).get("spec") or {}).get("nodeName", "")
-    if attempt.subresource == "status":
+    if attempt.subresource == "eviction":
+        if on != node:
+            raise _no(attempt, f'node "{node}" can only evict pods with spec.nodeName set to itself')
+    elif attempt.subresource == "status":
         if on != node:
             raise _no(attempt, f'node "{node}" can only update pod status for pods with spec.nodeName set to itself')
         if attempt.old and _labels(attempt.obj) != _labels(attempt.old):

@@ -83,14 +83,13 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
         wanted.own(new, old)
     else:
         _same_managers(metadata, old["metadata"])
-    attempt = Attempt("UPDATE", served, wanted.namespace, new, old, request, wanted.subresource)
+    attempt = Attempt("UPDATE", served, wanted.namespace, new, old, request, wanted.subresource, wanted.dry)
     await backend.admission.admit(attempt)
     if new == old:
         return None, conditional
-    if wanted.own_rules:
-        return new, conditional
-    if causes := served.entry.validate_update(new, old, wanted.subresource):
+    if not wanted.own_rules and (causes := served.entry.validate_update(new, old, wanted.subresource)):
         raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
+    await backend.admission.validate(attempt)
     return new, conditional
 
 

@@ -72,7 +72,7 @@ async def create_object(
     generated = "" if metadata.get("name") else metadata.get("generateName", "")
     if generated:
         metadata["name"] = _generate(backend, generated)
-    await _prepare(backend, request, served, hub, managed)
+    await _prepare(backend, request, served, hub, managed, dry=dry)
     for _ in range(NAME_TRIES if generated else 1):
         try:
             return await _store(backend, served, hub, dry)
@@ -93,7 +93,9 @@ def _generate(backend: Backend, prefix: str) -> str:
     return f"{prefix[: MAX_NAME - 5]}{backend.env.suffix()}"
 
 
-async def _prepare(backend: Backend, request: Request, served: Served, hub: Json, managed: list[Json] | None) -> None:
+async def _prepare(
+    backend: Backend, request: Request, served: Served, hub: Json, managed: list[Json] | None, *, dry: bool
+) -> None:
     metadata = hub["metadata"]
     if metadata.pop("resourceVersion", ""):
         raise BadRequest("resourceVersion should not be set on objects to be created")
@@ -106,9 +108,11 @@ async def _prepare(backend: Backend, request: Request, served: Served, hub: Json
     elif managed:
         metadata["managedFields"] = managed
     served.kind.prepare_create(hub)  # a Job selects by its uid
-    await backend.admission.admit(Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request))
+    attempt = Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request, dry=dry)
+    await backend.admission.admit(attempt)
     if causes := served.entry.validate(hub):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)
+    await backend.admission.validate(attempt)
 
 
 async def _store(backend: Backend, served: Served, hub: Json, dry: bool) -> Object:

@@ -51,7 +51,7 @@ async def delete_object(
         current = backend.cache.get(key)
         if current is None:
             raise not_found(served.entry.plural, name, served.entry.group)
-        _check(served, current, options)
+        precondition(served, current, options)
         try:
             return await _once(backend, request, served, key, current, options)
         except (Changed, KeyNotFound) as lost:
@@ -64,7 +64,9 @@ async def _once(
     backend: Backend, request: Request, served: Served, key: str, current: Object, options: DeleteOptions
 ) -> tuple[Object, bool]:
     obj: Json = orjson.loads(current.raw)
-    await backend.admission.admit(Attempt("DELETE", served, current.head.namespace, obj, obj, request))
+    attempt = Attempt("DELETE", served, current.head.namespace, obj, obj, request, dry=options.dry_run)
+    await backend.admission.admit(attempt)
+    await backend.admission.validate(attempt)
     decision = decide(served, obj, options.grace, options.propagation, backend.env.now())
     if isinstance(decision, Remove):
         if options.dry_run:
@@ -78,7 +80,8 @@ async def _once(
     return current, False
 
 
-def _check(served: Served, current: Object, options: DeleteOptions) -> None:
+def precondition(served: Served, current: Object, options: DeleteOptions) -> None:
+    """Raises Conflict where the object is not the one that was meant."""
     name = current.head.name
     if options.uid and options.uid != current.head.uid:
         why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {current.head.uid}"

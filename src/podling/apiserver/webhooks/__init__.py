@@ -1,0 +1,1 @@
+"""Admission webhooks: others are asked before an object is written; and the client by which anything asks them."""

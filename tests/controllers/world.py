@@ -7,10 +7,10 @@ with finalizers, grace) is here in the smallest form that decisions can see; the
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from podling.api.errors import ApiError
+from podling.api.errors import ApiError, NotFound
 from podling.api.objects import Object
 from podling.api.patch.merge import merge_patch
 from podling.api.patch.strategic import strategic_merge_patch
@@ -23,11 +23,13 @@ from podling.client.resources import (
     DEPLOYMENTS,
     ENDPOINTS,
     ENDPOINTSLICES,
+    HORIZONTALPODAUTOSCALERS,
     JOBS,
     LEASES,
     NAMESPACES,
     NODES,
     PERSISTENTVOLUMECLAIMS,
+    PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
     REPLICATIONCONTROLLERS,
@@ -40,6 +42,7 @@ from podling.reconcile.action import (
     Absent,
     Action,
     Again,
+    Ask,
     Create,
     Delete,
     DeleteAll,
@@ -73,6 +76,8 @@ KINDS = {
     PERSISTENTVOLUMECLAIMS: "PersistentVolumeClaim",
     REPLICATIONCONTROLLERS: "ReplicationController",
     STATEFULSETS: "StatefulSet",
+    PODDISRUPTIONBUDGETS: "PodDisruptionBudget",
+    HORIZONTALPODAUTOSCALERS: "HorizontalPodAutoscaler",
 }
 CLUSTER_SCOPED = (NAMESPACES, NODES)
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())
@@ -94,6 +99,7 @@ class World:
         self.done: list[Action] = []
         self.again: list[float] = []
         self.refuse: Callable[[Action], ApiError | None] = lambda action: None
+        self.answers: Callable[[Ask], Json | ApiError] = _nobody_answers
         self._count = 0
         self._schemas = load()
 
@@ -147,8 +153,14 @@ class World:
         self.carry_out(controller.reconcile(found, view))
 
     def carry_out(self, plan: Iterable[Iterable[Action]]) -> None:
-        for group in plan:
-            results = [self._try(action) for action in list(group)]
+        steps = iter(plan)
+        answers: list[Json | ApiError] = []
+        while True:
+            group = _step(steps, answers)
+            if group is None:
+                return
+            answers = [self.answers(action) for action in group if isinstance(action, Ask)]
+            results = [self._try(action) for action in group if not isinstance(action, Ask)]
             if not all(results):
                 return
 
@@ -224,6 +236,20 @@ class World:
             known["metadata"]["deletionTimestamp"] = LONG_AGO
         else:
             del self.objects[resource, namespace, name]
+
+
+def _step(steps: Iterator[Iterable[Action]], answers: list[Json | ApiError]) -> list[Action] | None:
+    if not (answers and isinstance(steps, Generator)):
+        group = next(steps, None)
+        return None if group is None else list(group)
+    try:
+        return list(steps.send(answers))
+    except StopIteration:
+        return None
+
+
+def _nobody_answers(question: Ask) -> ApiError:
+    return NotFound("the server could not find the requested resource")
 
 
 def _without_revisions(objects: dict[tuple[Resource, str, str], Json]) -> dict[tuple[Resource, str, str], Json]:

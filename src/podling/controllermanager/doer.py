@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,7 @@ from podling.reconcile.action import (
     Absent,
     Action,
     Again,
+    Ask,
     Create,
     Delete,
     DeleteAll,
@@ -46,6 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
     sights: tuple[Sight, ...] = ()
     failure: ApiError | None = None
     again: float | None = None
+    answers: tuple[dict[str, Any] | ApiError, ...] = ()
 
 
 class NotYet(ApiError):
@@ -71,6 +74,7 @@ class Doer:
             sights=tuple(sight for outcome in outcomes for sight in outcome.sights),
             failure=next((outcome.failure for outcome in outcomes if outcome.failure is not None), None),
             again=min(agains, default=None),
+            answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
         )
 
     async def _one(self, action: Action) -> Outcome:
@@ -106,11 +110,20 @@ class Doer:
             case Tell():
                 self._say(action, "", "")
                 return Outcome()
+            case Ask():
+                return await self._ask(action)
             case Again(after):
                 return Outcome(again=after)
             case Absent() | Present() | Empty():
                 await self._verify(action)
                 return Outcome()
+
+    async def _ask(self, action: Ask) -> Outcome:
+        try:
+            answer = await self._rest.transport.request("GET", action.path, query=action.query)
+        except ApiError as error:
+            return Outcome(answers=(error,))
+        return Outcome(answers=(answer.object,))
 
     async def _delete(self, action: Delete) -> Outcome:
         key = key_of(action.resource.group, action.resource.plural, action.namespace, action.name)
@@ -181,6 +194,9 @@ def _line(action: Action, outcome: Outcome) -> str:
             return f"tell {action.reason} {about.kind} {about.namespace}/{about.name}: {action.message}"
         case Again():
             return f"again after {action.after:g} s"
+        case Ask():
+            failed = next((each for each in outcome.answers if isinstance(each, ApiError)), None)
+            return f"ask {action.path}: {'ok' if failed is None else f'failed: {failed}'}"
         case Create():
             metadata = action.body.get("metadata", {})
             name = metadata.get("name") or f"{metadata.get('generateName', '')}*"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from podling.api.errors import ApiError
 from podling.api.objects import Object
@@ -22,7 +22,7 @@ from podling.client.workqueue import Backoff, WorkQueue
 from podling.controllermanager.doer import Doer, Journal, Sight
 from podling.controllermanager.view import LiveView
 from podling.env import Env
-from podling.reconcile.action import Group, Plan
+from podling.reconcile.action import Answers, Group, Plan
 from podling.reconcile.controller import Controller, Keys
 from podling.reconcile.view import ServedResources, Settings
 from podling.supervise import Supervisor
@@ -193,6 +193,7 @@ class Runner:
                 continue
             outcome = await self._doer.carry_out(group)
             sights += outcome.sights
+            thinking.told(outcome.answers)
             failure, again = outcome.failure, outcome.again if again is None else again
             if failure is not None:
                 break
@@ -251,16 +252,31 @@ class _Thinking:
 
     def __init__(self, plan: Plan, env: Env) -> None:
         self._plan, self._env = iter(plan), env
+        self._answers: Answers = ()
         self.cost = 0.0
+
+    def told(self, answers: Answers) -> None:
+        """What was asked in the last group."""
+        self._answers = answers
 
     def __iter__(self) -> Iterator[Group]:
         while True:
             began = self._env.monotonic()
-            group = next(self._plan, None)
+            group = self._next()
             self.cost += self._env.monotonic() - began
             if group is None:
                 return
             yield group
+
+    def _next(self) -> Group | None:
+        answers, self._answers = self._answers, ()
+        if not (answers and isinstance(self._plan, Generator)):
+            return next(self._plan, None)
+        try:
+            group: Group = self._plan.send(answers)
+        except StopIteration:
+            return None
+        return group
 
 
 def _gone(found: Object | None, uid: str) -> bool:

@@ -8,11 +8,12 @@ when it was last seen, is an action too: `Absent`, `Present`, `Empty` ask the AP
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from podling.api.errors import ApiError
 from podling.api.objects import Object
 from podling.client.events import Reference
 from podling.client.rest import PatchKind, Propagation
@@ -101,15 +102,27 @@ class Empty(msgspec.Struct, frozen=True):
     namespace: str
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """A GET of what no informer knows: a scale, metrics. The plan has to be a generator; it is sent the `Answers` of
+    the group, and a failure is an answer too."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+
 class Again(msgspec.Struct, frozen=True):
     """Reconcile this key again after some seconds even if nothing changes."""
 
     after: float
 
 
-Action = Create | Update | Patch | Delete | DeleteAll | Absent | Present | Empty | Tell | Again
+Action = Create | Update | Patch | Delete | DeleteAll | Absent | Present | Empty | Ask | Tell | Again
 Group = Sequence[Action]
 Plan = Iterable[Group]
+Answers = Sequence[dict[str, Any] | ApiError]
+"""To the questions of a group, in their order."""
+Asking = Generator[Group, Answers, None]
+"""A plan that asks: `answers = yield [Ask(…)]`."""
 
 
 def reference(to: Object) -> Reference:

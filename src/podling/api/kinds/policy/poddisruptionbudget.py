@@ -10,6 +10,37 @@ from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, number, text
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.meta import Condition, LabelSelector, ObjectMeta
+from podling.api.kinds.view import View, field
+
+POLICIES = ("AlwaysAllow", "IfHealthyBudget")
+
+
+class PodDisruptionBudgetSpec(View, frozen=True):
+    min_available: int | str | None = None
+    selector: LabelSelector | None = None
+    max_unavailable: int | str | None = None
+    unhealthy_pod_eviction_policy: str | None = None
+
+
+class PodDisruptionBudgetStatus(View, frozen=True):
+    """`disrupted_pods`: names of Pods whose eviction was granted and not seen yet, with the time."""
+
+    observed_generation: int = 0
+    disrupted_pods: dict[str, str] = field(default_factory=dict)
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class PodDisruptionBudget(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
+    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()
 
 
 def validate(obj: Json) -> list[Cause]:
@@ -22,6 +53,9 @@ def validate(obj: Json) -> list[Cause]:
         if spec.get(name) is not None:
             found += workloadrules.int_or_percent(f"spec.{name}", spec[name])
             found += workloadrules.at_most_whole(f"spec.{name}", spec[name])
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy is not None and policy not in POLICIES:
+        found.append(causes.unsupported("spec.unhealthyPodEvictionPolicy", policy, POLICIES))
     return found + rules.label_selector("spec.selector", spec.get("selector"))
 
 
@@ -29,6 +63,7 @@ KIND = Kind(
     "policy",
     "v1",
     "PodDisruptionBudget",
+    PodDisruptionBudget,
     validate=validate,
     strategy=Strategy(
         status=True,

@@ -6,8 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podling.client.resources import PODS
+from podling.api.kinds.meta import LabelSelector
+from podling.client.resources import PODDISRUPTIONBUDGETS, PODS
 from podling.client.transport import Resource
+from podling.scheduler.budgets import Budget
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.preemption import Preemption
@@ -62,6 +64,40 @@ def test_the_node_whose_victims_matter_least_is_chosen() -> None:
     found = preemption(important(cpu="1"), snapshot)
     assert found is not None
     assert (found.node, names(found)) == ("b", ["on-b"])
+
+
+def labelled(name: str, priority: int) -> PodFacts:
+    """A Pod whose label `app` is its name."""
+    found = pod(name, cpu="1", priority=priority)
+    metadata = msgspec.structs.replace(found.pod.metadata, labels={"app": name})
+    return msgspec.structs.replace(found, pod=msgspec.structs.replace(found.pod, metadata=metadata))
+
+
+def guard(app: str, allowed: int) -> Budget:
+    return Budget("default", LabelSelector(match_labels={"app": app}), allowed)
+
+
+def test_those_whose_budget_is_used_up_stay_where_others_can_go() -> None:
+    snapshot = cluster(node("n", cpu="2"))
+    snapshot.put(labelled("guarded", 1), "n")
+    snapshot.put(labelled("free", 9), "n")
+    assert names(preemption(important(cpu="1"), snapshot)) == ["guarded"]
+    snapshot.budgets["guarded"] = guard("guarded", 0)
+    assert names(preemption(important(cpu="1"), snapshot)) == ["free"]
+    snapshot.budgets["guarded"] = guard("guarded", 1)
+    assert names(preemption(important(cpu="1"), snapshot)) == ["guarded"]
+
+
+def test_the_node_that_breaks_the_fewest_budgets_is_chosen_but_one_is() -> None:
+    snapshot = cluster(node("a", cpu="1"))
+    snapshot.put(labelled("guarded", 1), "a")
+    snapshot.budgets["guarded"] = guard("guarded", 0)
+    found = preemption(important(cpu="1"), snapshot)
+    assert found is not None
+    assert (names(found), found.broken) == (["guarded"], 1)
+    snapshot.set_node(node("b", cpu="1"))
+    snapshot.put(labelled("dear", 50), "b")
+    assert names(preemption(important(cpu="1"), snapshot)) == ["dear"]
 
 
 def test_a_pod_that_may_not_preempt_does_not() -> None:
@@ -133,5 +169,28 @@ def test_an_important_pod_gets_its_place_and_everybody_is_told() -> None:
             await rest.delete(PODS, "default", "low", grace=0)
             await env.sleep(15)
             assert await node_of(rest, "high") == "n1"
+
+    run(scenario())
+
+
+def test_the_scheduler_knows_the_budgets_of_the_api() -> None:
+    async def scenario() -> None:
+        async with scheduling() as (rest, env):
+            body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
+            classes = Resource("scheduling.k8s.io", "v1", "priorityclasses")
+            await rest.create(classes, "", body | {"value": 1000})
+            selector = {"matchLabels": {"app": "guarded"}}
+            budget = {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": selector}}
+            kind = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}
+            await rest.create(PODDISRUPTIONBUDGETS, "default", kind | budget)
+            await add_node(rest, "n1", cpu="2")
+            for name in ("free", "guarded"):
+                await add_pod(rest, name)
+                await rest.patch(PODS, "default", name, {"metadata": {"labels": {"app": name}}})
+            await env.sleep(1)
+            await add_pod(rest, "high", priorityClassName="high")
+            await env.sleep(0.5)
+            going = {name: (await rest.get(PODS, "default", name)).object for name in ("free", "guarded")}
+            assert [name for name, body in going.items() if "deletionTimestamp" in body["metadata"]] == ["free"]
 
     run(scenario())

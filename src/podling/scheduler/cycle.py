@@ -73,7 +73,7 @@ class Cycle:
         if waits_for_room(facts, snapshot):
             return Unschedulable(f"{said} preemption: not eligible due to a terminating pod on the nominated node.")
         helped = [name for name, refusal in refusals.items() if not refusal.helpless]
-        preemption = preempt(facts, snapshot, helped, self._fits)
+        preemption = preempt(facts, snapshot, helped, self._fits, tuple(snapshot.budgets.values()))
         return Unschedulable(said if preemption else f"{said} preemption: {_no_preemption(refusals)}", preemption)
 
     def _fits(self, facts: PodFacts, snapshot: Snapshot, node: str) -> bool:

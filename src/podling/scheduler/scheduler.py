@@ -15,11 +15,12 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.events import EventRecorder
 from podling.client.informer import Informers
-from podling.client.resources import NAMESPACES, NODES, PODS
+from podling.client.resources import NAMESPACES, NODES, PODDISRUPTIONBUDGETS, PODS
 from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.env import Env
 from podling.reconcile import pods
+from podling.scheduler.budgets import budget_of
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.queue import SchedulingQueue
@@ -52,6 +53,7 @@ class Scheduler:
         self._informers = informers or Informers(transport, env)
         self._pods, self._nodes = self._informers.of(PODS), self._informers.of(NODES)
         self._namespaces = self._informers.of(NAMESPACES)
+        self._budgets = self._informers.of(PODDISRUPTIONBUDGETS)
         self._recorder = EventRecorder(transport, env, NAME)
         self._writer = Writer(Rest(transport), self._recorder, env, self._pods, journal or (lambda line: None))
         self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
@@ -71,6 +73,8 @@ class Scheduler:
         await self._nodes.wait_synced()
         await self._pods.wait_synced()
         await self._namespaces.wait_synced()
+        await self._budgets.wait_synced()
+        self._budgets.on_change(self._budget_changed)
         self._namespaces.on_change(self._namespace_changed)
         self._nodes.on_change(self._node_changed)
         self._pods.on_change(self._pod_changed)
@@ -142,6 +146,13 @@ class Scheduler:
             self._snapshot.namespaces[new.head.name] = new.head.labels
         elif old is not None:
             self._snapshot.namespaces.pop(old.head.name, None)
+
+    def _budget_changed(self, old: Object | None, new: Object | None) -> None:
+        budget = budget_of(new) if new is not None else None
+        if new is not None and budget is not None:
+            self._snapshot.budgets[new.key] = budget
+        elif old is not None:
+            self._snapshot.budgets.pop(old.key, None)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:

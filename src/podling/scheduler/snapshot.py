@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from podling.api.kinds.core.node import Node
 from podling.api.kinds.core.pod import Pod
 from podling.scheduler import requests
+
+if TYPE_CHECKING:
+    from podling.scheduler.budgets import Budget
 
 
 class PodFacts(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +77,8 @@ class Snapshot:
         self.changes = self.described = 0
         self.namespaces: dict[str, Mapping[str, str]] = {}
         """The labels of namespaces."""
+        self.budgets: dict[str, Budget] = {}
+        """Disruption budgets by key."""
         self.minding: dict[str, PodFacts] = {}
         """Placed Pods that say which others they want near or far."""
         self._changed: dict[str, int] = {}

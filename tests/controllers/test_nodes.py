@@ -106,6 +106,17 @@ def test_a_pod_leaves_a_tainted_node_when_its_toleration_ends(tolerations: list[
         assert world.all(PODS) == []
 
 
+def test_a_pod_that_has_to_leave_says_that_it_did_not_fail_by_itself() -> None:
+    world = world_of(node("Unknown", taints=[EVICT]), NOW)
+    world.add(PODS, pod("p", node="n1"))["metadata"]["finalizers"] = ["test/held"]
+    world.run(tainteviction.CONTROLLER)
+    conditions = {each["type"]: each for each in world.get(PODS, "p")["status"]["conditions"]}
+    condition = conditions["DisruptionTarget"]
+    assert condition["status"] == "True"
+    assert condition["reason"] == "DeletionByTaintManager"
+    assert condition["message"] == "Taint manager: deleting due to NoExecute taint"
+
+
 def test_a_pod_of_a_node_that_is_gone_is_marked_and_deleted() -> None:
     world = World()
     world.add(PODS, pod("p", node="gone"))

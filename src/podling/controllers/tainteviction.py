@@ -10,10 +10,12 @@ from collections.abc import Iterable
 
 from podling.api.kinds.core.node import Taint
 from podling.api.kinds.core.scheduling import Toleration
+from podling.api.kinds.policy import budgets
 from podling.api.objects import Object
 from podling.client.resources import NODES, PODS
+from podling.env import rfc3339
 from podling.reconcile import pods
-from podling.reconcile.action import Again, Delete, Plan, Tell, reference
+from podling.reconcile.action import Again, Delete, Patch, Plan, Tell, reference
 from podling.reconcile.controller import Controller, Watch
 from podling.reconcile.tolerating import tolerates
 from podling.reconcile.view import View
@@ -31,9 +33,17 @@ def reconcile(found: Object, view: View) -> Plan:
     if deadline <= view.now:
         message = f"Marking for deletion Pod {found.head.namespace}/{found.head.name}"
         told = Tell(reference(found), "Normal", "TaintManagerEviction", message)
+        yield [_mark(found, view.now)]
         yield [Delete(PODS, found.head.namespace, found.head.name, found.head.uid, done=told)]
     elif deadline != float("inf"):
         yield [Again(deadline - view.now)]
+
+
+def _mark(found: Object, now: float) -> Patch:
+    """Whoever counts failures shall know that this Pod did not fail by itself."""
+    told = budgets.target("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", rfc3339(now))
+    body = {"metadata": {"uid": found.head.uid}, "status": {"conditions": [told]}}
+    return Patch(PODS, found.head.namespace, found.head.name, body, "strategic-merge", "status")
 
 
 def _deadline(taint: Taint, tolerations: Iterable[Toleration], now: float) -> float:

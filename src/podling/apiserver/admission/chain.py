@@ -9,15 +9,18 @@ ResourceQuota behind everything that may still refuse.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from podling.apiserver.admission.customdefinitions import CustomDefinitions
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
+from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
 from podling.apiserver.admission.priority import Priority
+from podling.apiserver.admission.resourcequota import ResourceQuota
 from podling.apiserver.admission.serviceaccount import ServiceAccount
 from podling.apiserver.admission.taintnodes import TaintNewNodes
 from podling.apiserver.authorization.question import Authorizer
@@ -29,6 +32,7 @@ from podling.storage.watchcache import WatchCache
 
 Json = dict[str, Any]
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 
@@ -46,26 +50,51 @@ class Attempt:
     """The way of an update; plugins with `subresources = True` look at others than the object itself."""
     dry: bool = False
     """Nothing will be stored: a plugin must leave no trace elsewhere."""
+    revision: int = 0
+    """Of the present object, where there is one."""
+    generated: bool = False
+    """Whether the new object's name was made up by the server."""
+    options: Json | None = None
+    """The body of a deletion, where it had one."""
+    again: bool = False
+    """Whether this is the second run of a chain in which a webhook or a policy changed the object."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What a plugin keeps from the first run for the second."""
 
 
 class Plugin:
     """What the chain reads off a plugin; any class will do that has the methods.
 
-    `async def admit(attempt)` and `async def validate(attempt)`, either or both.
+    `async def admit(attempt)` and `async def validate(attempt)`, either or both. An `admit` that returns true asks for
+    a second run of all of them: it changed what those before it had seen (webhooks and mutating policies).
     """
 
     subresources: bool = False
     """Whether it wants to see writes through subresources as well."""
     operations: Collection[Operation] = ("CREATE", "UPDATE", "DELETE")
     """What it wants to see."""
+    kinds: Collection[tuple[str, str]] | None = None
+    """The (group, kind) it looks at; None: every kind."""
 
 
-Step = Callable[[Attempt], Awaitable[None]]
+class Asked(Protocol):
+    """Policies and webhooks, in upstream's order; they know this module, so it does not know them."""
+
+    def mutating(self) -> Sequence[object]: ...
+
+    def validating(self) -> Sequence[object]: ...
 
 
-def steps(plugins: Sequence[object], method: str, operation: Operation, *, subresource: bool) -> tuple[Step, ...]:
+Step = Callable[[Attempt], Awaitable[bool | None]]
+Way = tuple[Operation, bool, str, str]
+"""Operation, whether through a subresource, group, kind."""
+
+
+def steps(plugins: Sequence[object], method: str, way: Way) -> tuple[Step, ...]:
     """The methods of the plugins that want to see this, in order."""
+    operation, subresource, *kind = way
     wanted = [each for each in plugins if operation in getattr(each, "operations", Plugin.operations)]
+    wanted = [each for each in wanted if (kinds := getattr(each, "kinds", None)) is None or tuple(kind) in kinds]
     if subresource:
         wanted = [each for each in wanted if getattr(each, "subresources", False)]
     return tuple(getattr(each, method) for each in wanted if hasattr(each, method))
@@ -74,9 +103,12 @@ def steps(plugins: Sequence[object], method: str, operation: Operation, *, subre
 class Admission:
     """The chain."""
 
-    def __init__(self, config: Config, env: Env, cache: WatchCache, authorizer: Authorizer) -> None:
-        plugins: Sequence[object] = (
+    def __init__(self, config: Config, env: Env, cache: WatchCache, authorizer: Authorizer, asking: Asked) -> None:
+        """`asking`: those plugins that ask others, which come behind all of ours but the quota."""
+        self._quota = ResourceQuota(env, cache)
+        self._plugins: Sequence[object] = (
             NamespaceLifecycle(cache),
+            LimitRanger(cache),
             ServiceAccount(env, cache),
             NodeRestriction(),
             TaintNewNodes(),
@@ -84,17 +116,43 @@ class Admission:
             DefaultTolerations(),
             Escalation(authorizer, cache),
             CustomDefinitions(),
+            *asking.mutating(),
+            *asking.validating(),
+            self._quota,
         )
-        ways = [(operation, subresource) for operation in OPERATIONS for subresource in (False, True)]
-        self._admit = {way: steps(plugins, "admit", way[0], subresource=way[1]) for way in ways}
-        self._validate = {way: steps(plugins, "validate", way[0], subresource=way[1]) for way in ways}
+        # The steps of each way a write can take, found when it is first taken.
+        self._admit: dict[Way, tuple[Step, ...]] = {}
+        self._validate: dict[Way, tuple[Step, ...]] = {}
 
     async def admit(self, attempt: Attempt) -> None:
         """Change the object; before it is validated."""
-        for step in self._admit[attempt.operation, bool(attempt.subresource)]:
-            await step(attempt)
+        way = _way(attempt)
+        found = self._admit.get(way)
+        if found is None:
+            found = self._admit[way] = steps(self._plugins, "admit", way)
+        again = False
+        for step in found:
+            if await step(attempt):
+                again = True
+        if again:
+            attempt = replace(attempt, again=True)
+            for step in found:
+                await step(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
         """Refuse it or let it pass, as it would be stored."""
-        for step in self._validate[attempt.operation, bool(attempt.subresource)]:
+        way = _way(attempt)
+        found = self._validate.get(way)
+        if found is None:
+            found = self._validate[way] = steps(self._plugins, "validate", way)
+        for step in found:
             await step(attempt)
+
+    def promise(self, uid: str) -> AbstractContextManager[None]:
+        """Around the write of the object with this uid: gives back what a quota holds for it where it fails."""
+        return self._quota.promise(uid)
+
+
+def _way(attempt: Attempt) -> Way:
+    kind = attempt.served.kind
+    return attempt.operation, bool(attempt.subresource), kind.group, kind.kind

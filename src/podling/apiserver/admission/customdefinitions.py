@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 class CustomDefinitions:
+    operations = ("CREATE", "UPDATE")
+    kinds = (("apiextensions.k8s.io", "CustomResourceDefinition"),)
+
     async def admit(self, attempt: Attempt) -> None:
-        entry = attempt.served.entry
-        definition = (entry.group, entry.kind) == ("apiextensions.k8s.io", "CustomResourceDefinition")
-        if definition and attempt.operation != "DELETE":
-            warn(attempt.request, attempt.obj)
+        warn(attempt.request, attempt.obj)

@@ -12,9 +12,10 @@ TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 class DefaultTolerations:
+    operations = ("CREATE",)
+    kinds = (("", "Pod"),)
+
     async def admit(self, attempt: Attempt) -> None:
-        if attempt.operation != "CREATE" or attempt.served.kind.kind != "Pod":
-            return
         spec = attempt.obj.get("spec") or {}
         given = list(spec.get("tolerations") or ())
         for taint in TAINTS:

@@ -29,12 +29,13 @@ _COLLECTED = ("ownerReferences", "finalizers", "managedFields")
 
 
 class Escalation:
+    operations = ("CREATE", "UPDATE")
+    kinds = tuple((GROUP, kind) for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"))
+
     def __init__(self, authorizer: Authorizer, cache: WatchCache) -> None:
         self._authorizer, self._cache = authorizer, cache
 
     async def admit(self, attempt: Attempt) -> None:
-        if attempt.served.kind.group != GROUP or attempt.operation == "DELETE":
-            return
         if MASTERS in attempt.request.user.groups or _only_collected(attempt):
             return
         if attempt.served.kind.kind in ("Role", "ClusterRole"):

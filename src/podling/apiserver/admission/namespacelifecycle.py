@@ -15,6 +15,8 @@ IMMORTAL = ("default", "kube-system", "kube-public")
 
 
 class NamespaceLifecycle:
+    operations = ("CREATE", "DELETE")
+
     def __init__(self, cache: WatchCache) -> None:
         self._cache = cache
 
@@ -24,7 +26,7 @@ class NamespaceLifecycle:
             if entry.kind == "Namespace" and attempt.obj["metadata"]["name"] in IMMORTAL:
                 raise forbidden("namespaces", attempt.obj["metadata"]["name"], "this namespace may not be deleted")
             return
-        if attempt.operation != "CREATE" or not entry.namespaced:
+        if not entry.namespaced:
             return
         found = self._cache.get(key_of("", "namespaces", "", attempt.namespace))
         if found is None:

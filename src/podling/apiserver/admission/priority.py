@@ -17,12 +17,13 @@ PREEMPT = "PreemptLowerPriority"
 
 
 class Priority:
+    operations = ("CREATE",)
+    kinds = (("", "Pod"),)
+
     def __init__(self, cache: WatchCache, builtin: Mapping[str, int]) -> None:
         self._cache, self._builtin = cache, builtin
 
     async def admit(self, attempt: Attempt) -> None:
-        if attempt.operation != "CREATE" or attempt.served.kind.kind != "Pod":
-            return
         pod = attempt.obj
         spec = pod.get("spec") or {}
         name = spec.get("priorityClassName", "")

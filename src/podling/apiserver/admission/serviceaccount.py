@@ -27,12 +27,13 @@ MIRROR = "kubernetes.io/config.mirror"
 
 
 class ServiceAccount:
+    operations = ("CREATE",)
+    kinds = (("", "Pod"),)
+
     def __init__(self, env: Env, cache: WatchCache) -> None:
         self._env, self._cache = env, cache
 
     async def admit(self, attempt: Attempt) -> None:
-        if attempt.operation != "CREATE" or attempt.served.kind.kind != "Pod":
-            return
         pod = attempt.obj
         spec = pod.get("spec") or {}
         if MIRROR in (pod["metadata"].get("annotations") or {}):

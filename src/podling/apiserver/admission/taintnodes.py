@@ -14,9 +14,10 @@ TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
 class TaintNewNodes:
+    operations = ("CREATE",)
+    kinds = (("", "Node"),)
+
     async def admit(self, attempt: Attempt) -> None:
-        if attempt.operation != "CREATE" or attempt.served.kind.kind != "Node":
-            return
         spec = attempt.obj.setdefault("spec", {})
         taints = spec.get("taints") or []
         if not any(each.get("key") == TAINT["key"] and each.get("effect") == TAINT["effect"] for each in taints):

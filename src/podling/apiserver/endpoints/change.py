@@ -58,7 +58,8 @@ async def change(backend: Backend, request: Request, wanted: Change) -> Object:
         if new is None:
             return current
         try:
-            return await _store(backend, wanted, key, current, new)
+            with backend.admission.promise(current.head.uid):
+                return await _store(backend, wanted, key, current, new)
         except (Changed, KeyNotFound) as lost:
             if conditional:
                 raise conflict(served.entry.plural, wanted.name, served.entry.group) from None
@@ -83,7 +84,9 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
         wanted.own(new, old)
     else:
         _same_managers(metadata, old["metadata"])
-    attempt = Attempt("UPDATE", served, wanted.namespace, new, old, request, wanted.subresource, wanted.dry)
+    attempt = Attempt(
+        "UPDATE", served, wanted.namespace, new, old, request, wanted.subresource, wanted.dry, current.revision
+    )
     await backend.admission.admit(attempt)
     if new == old:
         return None, conditional

@@ -30,7 +30,6 @@ Json = dict[str, Any]
 # Kinds that only the API server itself could act on, and that this one keeps without enforcing them.
 UNENFORCED = frozenset(
     {
-        ("", "LimitRange"),
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
         ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
@@ -72,13 +71,14 @@ async def create_object(
     generated = "" if metadata.get("name") else metadata.get("generateName", "")
     if generated:
         metadata["name"] = _generate(backend, generated)
-    await _prepare(backend, request, served, hub, managed, dry=dry)
-    for _ in range(NAME_TRIES if generated else 1):
-        try:
-            return await _store(backend, served, hub, dry)
-        except KeyExists:
-            if generated:
-                metadata["name"] = _generate(backend, generated)
+    await _prepare(backend, request, served, hub, managed, dry=dry, generated=bool(generated))
+    with backend.admission.promise(metadata["uid"]):
+        for _ in range(NAME_TRIES if generated else 1):
+            try:
+                return await _store(backend, served, hub, dry)
+            except KeyExists:
+                if generated:
+                    metadata["name"] = _generate(backend, generated)
     raise already_exists(served.entry.plural, metadata["name"], served.entry.group)
 
 
@@ -94,7 +94,14 @@ def _generate(backend: Backend, prefix: str) -> str:
 
 
 async def _prepare(
-    backend: Backend, request: Request, served: Served, hub: Json, managed: list[Json] | None, *, dry: bool
+    backend: Backend,
+    request: Request,
+    served: Served,
+    hub: Json,
+    managed: list[Json] | None,
+    *,
+    dry: bool,
+    generated: bool,
 ) -> None:
     metadata = hub["metadata"]
     if metadata.pop("resourceVersion", ""):
@@ -108,7 +115,8 @@ async def _prepare(
     elif managed:
         metadata["managedFields"] = managed
     served.kind.prepare_create(hub)  # a Job selects by its uid
-    attempt = Attempt("CREATE", served, metadata.get("namespace", ""), hub, None, request, dry=dry)
+    namespace = metadata.get("namespace", "")
+    attempt = Attempt("CREATE", served, namespace, hub, None, request, dry=dry, generated=generated)
     await backend.admission.admit(attempt)
     if causes := served.entry.validate(hub):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)

@@ -1,0 +1,1 @@
+"""The function libraries, one a file; each holds a tuple `FUNCTIONS`."""

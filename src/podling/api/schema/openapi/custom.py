@@ -52,7 +52,8 @@ class CustomModels:
     def _object(self, schema: Json) -> Json:
         if self._version == 2:
             if schema.get("x-kubernetes-preserve-unknown-fields"):
-                schema = {"type": "object"}
+                # Who checks by this document would refuse what is not named beside named properties.
+                return {"type": "object"}
             schema = _plain(schema)
         properties = schema.get("properties") or {}
         return schema | {

@@ -47,6 +47,11 @@ GROUP_ORDER: Final = (
     "storagemigration.k8s.io",
 )
 _VERSION: Final = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+# Resources of which nothing is kept: made when somebody asks. Group, version, plural, kind, namespaced.
+COMPUTED: Final = (
+    ("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", False),
+    ("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True),
+)
 # Kinds that are served and deprecated: since which release, and what to use instead.
 DEPRECATED: Final = {
     ("", "v1", "ComponentStatus"): ("1.19", ""),
@@ -232,6 +237,21 @@ class _Loader:
             for name, row in rows.items():
                 if "/" not in name and self._serves(profile, group, version, row):
                     yield self._resource(group, version, name, row)
+        for group, version, plural, kind, namespaced in COMPUTED:
+            yield Resource(
+                group=group,
+                version=version,
+                plural=plural,
+                singular="",
+                kind=kind,
+                namespaced=namespaced,
+                verbs=("get", "list"),
+                short_names=(),
+                categories=(),
+                subresources={},
+                declaration=self._kinds[group, version, kind],
+                hub_plural=plural,
+            )
 
     def _serves(self, profile: Profile, group: str, version: str, row: ResourceRow) -> bool:
         if row.removed:

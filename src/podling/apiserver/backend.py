@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from podling.apiserver.endpoints.openapi import OpenApi
     from podling.apiserver.endpoints.pieces import PieceCache
     from podling.apiserver.endpoints.watch import Frames
+    from podling.apiserver.metricsapi.sampler import Sampler
     from podling.apiserver.registry.continuetokens import ContinueTokens
     from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
     from podling.apiserver.registry.services import Allocator
@@ -42,6 +43,7 @@ class Backend:
     schemas: Schemas
     resources: Resources
     dialer: Dialer
+    usage: Sampler
     metrics: Metrics
     admission: Admission
     authorizer: Authorizer

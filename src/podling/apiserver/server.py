@@ -32,6 +32,7 @@ from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
+from podling.apiserver.metricsapi.sampler import Sampler
 from podling.apiserver.registry.bootstrap import SERVER, bootstrap
 from podling.apiserver.registry.continuetokens import ContinueTokens
 from podling.apiserver.registry.heads import Describer
@@ -149,6 +150,7 @@ class ApiServer:
             schemas=self._schemas,
             resources=Resources(self._catalog, self._schemas),
             dialer=self._dialer,
+            usage=Sampler(self._dialer, env),
             metrics=self.metrics,
             admission=Admission(config, env, cache, authorizer),
             authorizer=authorizer,

@@ -56,6 +56,7 @@ class Kubelet:
 
     def __init__(self, config: KubeletConfig, transport: Transport, runtime: Runtime, env: Env) -> None:
         self.config, self.runtime, self.env = config, runtime, env
+        self.started = env.now()
         config.state.mkdir(parents=True, exist_ok=True)
         self._transport = transport
         self._rest = Rest(transport)

@@ -20,7 +20,7 @@ from podling.kubelet.kubelet import Kubelet
 from podling.kubelet.logoptions import options_of
 from podling.kubelet.logs import chosen_container, send_log
 from podling.kubelet.podworker import PodWorker
-from podling.runtime.interface import RuntimeFailure
+from podling.runtime.interface import RuntimeFailure, Stats
 from podling.supervise import Supervisor
 
 Request = Mapping[str, Any]
@@ -141,7 +141,7 @@ async def _send(out: socket.socket, data: bytes) -> None:
 
 
 async def summary(kubelet: Kubelet) -> dict[str, Any]:
-    """The kubelet's `/stats/summary`, of what is measured: CPU seconds and working set of each container."""
+    """The kubelet's `/stats/summary`, of what is measured: CPU seconds and working set of each container and of all."""
     now = rfc3339(kubelet.env.now())
     used = {stats.id: stats for stats in await kubelet.runtime.stats()}
     pods = []
@@ -149,15 +149,18 @@ async def summary(kubelet: Kubelet) -> dict[str, Any]:
         containers = []
         for run in worker.state.all():
             if (stats := used.get(run.id)) is not None:
-                containers.append(
-                    {
-                        "name": run.name,
-                        "startTime": rfc3339(run.started_at),
-                        "cpu": {"time": now, "usageCoreNanoSeconds": int(stats.cpu_seconds * 1e9)},
-                        "memory": {"time": now, "workingSetBytes": stats.memory_bytes},
-                    }
-                )
+                containers.append({"name": run.name, "startTime": rfc3339(run.started_at), **_used(stats, now)})
         meta = worker.pod.metadata
         reference = {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}
         pods.append({"podRef": reference, "startTime": worker.status.get("startTime"), "containers": containers})
-    return {"node": {"nodeName": kubelet.config.node_name, "startTime": now}, "pods": pods}
+    node: dict[str, Any] = {"nodeName": kubelet.config.node_name, "startTime": rfc3339(kubelet.started)}
+    if (whole := used.get("")) is not None:
+        node |= _used(whole, now)
+    return {"node": node, "pods": pods}
+
+
+def _used(stats: Stats, now: str) -> dict[str, Any]:
+    return {
+        "cpu": {"time": now, "usageCoreNanoSeconds": int(stats.cpu_seconds * 1e9)},
+        "memory": {"time": now, "workingSetBytes": stats.memory_bytes},
+    }

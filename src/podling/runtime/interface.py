@@ -147,7 +147,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """Usage of a container: CPU seconds since its start, working set bytes."""
+    """Usage of a container: CPU seconds since its start, working set bytes. The empty id is the whole node's."""
 
     id: str
     cpu_seconds: float

@@ -25,6 +25,7 @@ from podling.apiserver.endpoints.tokenrequest import token
 from podling.apiserver.endpoints.update import update
 from podling.apiserver.endpoints.watch import watch
 from podling.apiserver.message import Endpoint, Outcome, Request
+from podling.apiserver.metricsapi.endpoint import COMPUTED
 from podling.apiserver.registry.served import unknown_path
 from podling.apiserver.routing import Target
 
@@ -102,6 +103,10 @@ class Dispatch:
                 if target.verb != "create":
                     raise not_supported()
                 return CREATED_ONLY[plural]
+            if (computed := COMPUTED.get((target.group, plural))) is not None:
+                if target.verb not in computed:
+                    raise not_supported()
+                return computed[target.verb]
             misplaced = _NAMED.get(target.verb) is (not target.name)
             if misplaced or target.verb not in entry.verbs:
                 raise not_supported()

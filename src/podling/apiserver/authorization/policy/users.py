@@ -89,4 +89,6 @@ ROLES = (
     Role("system:aggregate-to-admin", _TO_ADMIN, (ADMIN,)),
     Role("system:aggregate-to-edit", _TO_EDIT, (EDIT,)),
     Role("system:aggregate-to-view", _TO_VIEW, (VIEW,)),
+    # Not kube-apiserver's, but what metrics-server brings along.
+    Role("system:aggregated-metrics-reader", (rule(READ, "metrics.k8s.io", "nodes pods"),), (ADMIN, EDIT, VIEW)),
 )

@@ -55,3 +55,34 @@ def test_limit_ranges(kube: Kube, namespace: str) -> None:
     assert names(limits.items(labelSelector="one=patched")) == ["one"]
     limits.delete_all(labelSelector="one=patched")
     assert limits.items() == []
+
+
+def pod(name: str, resources: Json) -> Json:
+    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]}}
+
+
+@pytest.mark.conformance(
+    "[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied."
+    " [Conformance]"
+)
+def test_a_limit_range_gives_its_defaults_and_holds_its_bounds(kube: Kube, namespace: str) -> None:
+    limits, pods = kube.at("v1/limitranges", namespace), kube.at("v1/pods", namespace)
+    with limits.watch() as watch:
+        limits.create(limit_range("bounds"))
+        assert watch.until("ADDED")["metadata"]["name"] == "bounds"
+    bare = pods.create(pod("bare", {}))["spec"]["containers"][0]["resources"]
+    assert bare["requests"] == {"cpu": "100m", "memory": "200Mi", "ephemeral-storage": "200Gi"}
+    assert bare["limits"] == {"cpu": "500m", "memory": "500Mi", "ephemeral-storage": "500Gi"}
+    partial = pods.create(pod("partial", {"requests": {"cpu": "100m"}, "limits": {"memory": "300Mi"}}))
+    assert partial["spec"]["containers"][0]["resources"] == {
+        "requests": {"cpu": "100m", "memory": "300Mi", "ephemeral-storage": "200Gi"},
+        "limits": {"cpu": "500m", "memory": "300Mi", "ephemeral-storage": "500Gi"},
+    }
+    small = refused(lambda: pods.create(pod("small", {"requests": {"cpu": "10m", "memory": "50Mi"}})))
+    assert (small.code, small.reason) == (403, "Forbidden")
+    large = refused(lambda: pods.create(pod("large", {"limits": {"cpu": "600m", "memory": "600Mi"}})))
+    assert (large.code, large.reason) == (403, "Forbidden")
+    limits.change("bounds", lambda body: body["spec"]["limits"][0]["min"].update(cpu="9m", memory="49Mi"))
+    pods.create(pod("small", {"requests": {"cpu": "10m", "memory": "50Mi"}}))
+    limits.delete("bounds")
+    pods.create(pod("large", {"limits": {"cpu": "600m", "memory": "600Mi"}}))

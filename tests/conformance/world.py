@@ -76,6 +76,11 @@ class World:
         host, port = self.server.addresses[0]
         return f"https://{host}:{port}"
 
+    def forget_history(self) -> None:
+        """Compact the store up to now, as time would."""
+        storage = self.server.backend.storage
+        asyncio.run_coroutine_threadsafe(storage.compact(storage.revision), self._loop).result(10)
+
     def user(self, name: str, groups: Sequence[str] = ()) -> Kube:
         """A client with a certificate of that user."""
         return self._kube(self.authority.client(name, list(groups), SystemEnv().now()))

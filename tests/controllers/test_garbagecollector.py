@@ -70,6 +70,13 @@ def test_in_the_foreground_blocking_dependents_go_first() -> None:
     assert names(world) == []
 
 
+def test_a_circle_of_owners_does_not_wait_for_itself() -> None:
+    first = config_map("a", "c", finalizers=("foregroundDeletion",))
+    world = world_of(first, config_map("b", "a"), config_map("c", "b"))
+    world.run(CONTROLLER)
+    assert names(world) == []
+
+
 def test_dependents_that_do_not_block_go_after_a_foreground_deletion() -> None:
     owner = config_map("owner", finalizers=("foregroundDeletion",))
     world = world_of(owner, config_map("child", "owner", blocking=False))

@@ -66,8 +66,12 @@ def _owned(found: Object, served: Served, view: View) -> Plan:
     yield [*_strangers(found, absent), *(_check(found, each) for each in absent)]
     if solid:
         yield [_without(found, served, [each.reference.uid for each in (*absent, *waiting)])]
-    elif waiting and _dependents(found, view):
-        yield [_deletion(found, served, "Foreground")]
+    elif waiting and (dependents := _dependents(found, view)):
+        if any(FOREGROUND in each.found.view.metadata.finalizers for each in dependents if each.found.head.deleting):
+            # A circle, perhaps: everybody would wait for everybody. This one holds up nobody any more.
+            yield [_unblocking(found, served)]
+        else:
+            yield [_deletion(found, served, "Foreground")]
     else:
         yield [_deletion(found, served, _policy(found))]
 
@@ -168,6 +172,13 @@ def _without(found: Object, served: Served, uids: list[str]) -> Patch:
     references: list[dict[str, Any]] = found.json()["metadata"].get("ownerReferences") or []
     kept = [each for each in references if each["uid"] not in uids]
     body = {"metadata": {"uid": found.head.uid, "resourceVersion": str(found.revision), "ownerReferences": kept}}
+    return Patch(served.resource, found.head.namespace, found.head.name, body)
+
+
+def _unblocking(found: Object, served: Served) -> Patch:
+    references: list[dict[str, Any]] = found.json()["metadata"].get("ownerReferences") or []
+    free = [each | {"blockOwnerDeletion": False} for each in references]
+    body = {"metadata": {"uid": found.head.uid, "resourceVersion": str(found.revision), "ownerReferences": free}}
     return Patch(served.resource, found.head.namespace, found.head.name, body)
 
 

@@ -337,6 +337,8 @@ async def test_usage_is_counted() -> None:
                 await asyncio.sleep(0.02)
         assert (await m.runtime.stats())[0].id == container
         assert (await m.runtime.stats())[0].memory_bytes > 50_000
+        whole = (await m.runtime.stats())[-1]
+        assert (whole.id, whole.cpu_seconds > 0.05) == ("", True)
 
 
 async def test_published_listeners_are_on_the_host_and_outlive_the_client() -> None:

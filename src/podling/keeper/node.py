@@ -74,13 +74,13 @@ class Node:
 
     def stats(self, request: dict[str, Any], answer: Answer) -> None:
         """Of all running containers, and under the empty id of everything that ever ran in the node's group."""
-        cpu, memory = cgroups.cpu_seconds(self.cgroups, self.group), cgroups.memory_bytes(self.cgroups, self.group)
-        found = [{"id": "", "cpu_seconds": cpu, "memory_bytes": memory}]
-        for container in self.containers.values():
-            if container.record["state"] == "running":
-                group = container.record["cgroup"]
-                cpu, memory = cgroups.cpu_seconds(self.cgroups, group), cgroups.memory_bytes(self.cgroups, group)
-                found.append({"id": container.record["id"], "cpu_seconds": cpu, "memory_bytes": memory})
+        groups = {
+            c.record["id"]: c.record["cgroup"] for c in self.containers.values() if c.record["state"] == "running"
+        }
+        found = []
+        for name, group in {**groups, "": self.group}.items():
+            cpu, memory = cgroups.cpu_seconds(self.cgroups, group), cgroups.memory_bytes(self.cgroups, group)
+            found.append({"id": name, "cpu_seconds": cpu, "memory_bytes": memory})
         answer.ok(found)
 
     def listen(self, request: dict[str, Any], answer: Answer) -> None:

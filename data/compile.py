@@ -92,6 +92,7 @@ def type_row(row: dict[str, Any]) -> dict[str, Any]:
 def compile_table(here: Path = HERE) -> bytes:
     """The packaged table: {"types": {package: {type: row}}, "resources": {group/version: {resource: row}}}."""
     types = json.loads((here / "kubernetes-types.json").read_text())
+    types |= json.loads((here / "kubernetes-removed-types.json").read_text())
     resources = json.loads((here / "kubernetes-resources.json").read_text())
     removed = json.loads((here / "kubernetes-removed-resources.json").read_text())
     for name, parts in REFERENCES.items():

@@ -13,13 +13,13 @@ BOOK, CURRENT = Catalog.load("book"), Catalog.load("current")
 def test_groups_come_in_upstreams_order_with_the_preferred_version_first() -> None:
     assert [(group.name, *group.versions) for group in BOOK.groups][:8] == [
         ("", "v1"),
-        ("apiregistration.k8s.io", "v1"),
-        ("apps", "v1", "v1beta2"),
-        ("events.k8s.io", "v1"),
-        ("authentication.k8s.io", "v1"),
-        ("authorization.k8s.io", "v1"),
-        ("autoscaling", "v2", "v1"),
-        ("batch", "v1"),
+        ("apiregistration.k8s.io", "v1", "v1beta1"),
+        ("apps", "v1", "v1beta2", "v1beta1"),
+        ("events.k8s.io", "v1", "v1beta1"),
+        ("authentication.k8s.io", "v1", "v1beta1"),
+        ("authorization.k8s.io", "v1", "v1beta1"),
+        ("autoscaling", "v2", "v1", "v2beta2", "v2beta1"),
+        ("batch", "v1", "v1beta1", "v2alpha1"),
     ]
 
 

@@ -15,7 +15,7 @@ async def test_aggregated_discovery_lists_groups_with_their_resources_and_has_an
         assert answer.headers["content-type"] == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
         groups = {item["metadata"]["name"]: item for item in answer.json()["items"]}
         versions = [version["version"] for version in groups["apps"]["versions"]]
-        assert versions == ["v1", "v1beta2"]
+        assert versions == ["v1", "v1beta2", "v1beta1"]
         sets = next(r for r in groups["apps"]["versions"][0]["resources"] if r["resource"] == "replicasets")
         assert (sets["singularResource"], sets["shortNames"], sets["scope"]) == ("replicaset", ["rs"], "Namespaced")
         assert {sub["subresource"] for sub in sets["subresources"]} == {"scale", "status"}

@@ -56,6 +56,15 @@ COMPUTED: Final = (
 DEPRECATED: Final = {
     ("", "v1", "ComponentStatus"): ("1.19", ""),
     ("", "v1", "Endpoints"): ("1.33", "discovery.k8s.io/v1 EndpointSlice"),
+    **{
+        ("rbac.authorization.k8s.io", "v1alpha1", kind): ("1.17", f"rbac.authorization.k8s.io/v1 {kind}")
+        for kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    },
+    **{
+        ("flowcontrol.apiserver.k8s.io", version, kind): (since, f"flowcontrol.apiserver.k8s.io/v1 {kind}")
+        for kind in ("FlowSchema", "PriorityLevelConfiguration")
+        for version, since in (("v1beta1", "1.23"), ("v1beta2", "1.26"), ("v1beta3", "1.29"))
+    },
 }
 
 
@@ -278,18 +287,18 @@ class _Loader:
             hub_plural=plural,
             hub_type=self._schemas.kind(kind.group, kind.version, kind.kind),
             removed=row.removed,
-            deprecated=self._deprecation(group, version, row.kind),
+            deprecated=self._deprecation(group, version, row),
             unattended=self._unattended(kind),
         )
 
-    def _deprecation(self, group: str, version: str, kind: str) -> str:
+    def _deprecation(self, group: str, version: str, row: ResourceRow) -> str:
         """`apps/v1beta2 ReplicaSet is deprecated in v1.9+, unavailable in v1.16+; use apps/v1 ReplicaSet`."""
         api_version = f"{group}/{version}" if group else version
+        kind, removed = row.kind, row.removed
         since, replacement = DEPRECATED.get((group, version, kind), ("", ""))
-        removed = ""
         found = self._schemas.kind(group, version, kind)
         if found is not None and "deprecated" in found.lifecycle:
-            since, removed = found.lifecycle["deprecated"], found.lifecycle.get("removed", "")
+            since, removed = found.lifecycle["deprecated"], found.lifecycle.get("removed", removed)
             if named := found.lifecycle.get("replacement", ""):
                 new_group, new_version, new_kind = named.split(",")
                 replacement = f"{new_group}/{new_version} {new_kind}" if new_group else f"{new_version} {new_kind}"

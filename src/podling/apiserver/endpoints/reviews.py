@@ -28,36 +28,36 @@ def _read(backend: Backend, request: Request) -> tuple[Served, Json]:
     body = read_object(backend, request, served)
     place(body, served, target.namespace, "")
     body["metadata"].setdefault("creationTimestamp", rfc3339(backend.env.now()))
-    return served, body
+    return served, served.entry.to_hub(body)
 
 
-def _answered(body: Json, status: Json) -> Response:
-    return Response(201, orjson.dumps({**body, "status": status}))
+def _answered(served: Served, body: Json, status: Json) -> Response:
+    return Response(201, orjson.dumps(served.entry.from_hub({**body, "status": status})))
 
 
 def self_subject_review(backend: Backend, request: Request) -> Response:
-    _, body = _read(backend, request)
-    return _answered(body, {"userInfo": _user_info(request.user)})
+    served, body = _read(backend, request)
+    return _answered(served, body, {"userInfo": _user_info(request.user)})
 
 
 def self_access(backend: Backend, request: Request) -> Response:
-    _, body = _read(backend, request)
-    return _answered(body, _decision(backend, request.user, body))
+    served, body = _read(backend, request)
+    return _answered(served, body, _decision(backend, request.user, body))
 
 
 def access(backend: Backend, request: Request) -> Response:
     """SubjectAccessReview and LocalSubjectAccessReview."""
-    _, body = _read(backend, request)
+    served, body = _read(backend, request)
     spec = body.get("spec") or {}
     if not (spec.get("user") or spec.get("groups")):
         raise _refused(body, "spec.user", "", "at least one of user or group must be specified")
     extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
     user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
-    return _answered(body, _decision(backend, user, body))
+    return _answered(served, body, _decision(backend, user, body))
 
 
 def self_rules(backend: Backend, request: Request) -> Response:
-    _, body = _read(backend, request)
+    served, body = _read(backend, request)
     namespace = (body.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise BadRequest("no namespace on request")
@@ -70,19 +70,19 @@ def self_rules(backend: Backend, request: Request) -> Response:
     }
     if rights.errors:
         status["evaluationError"] = together(rights.errors)
-    return _answered(body, status)
+    return _answered(served, body, status)
 
 
 def token_review(backend: Backend, request: Request) -> Response:
-    _, body = _read(backend, request)
+    served, body = _read(backend, request)
     spec = body.get("spec") or {}
     audiences = tuple(spec.get("audiences") or ())
     reader = backend.token_reader
     user = reader.authenticate(spec.get("token", ""), audiences) if reader is not None else None
     if user is None:
-        return _answered(body, {"authenticated": False, "error": "the token is not valid for this cluster"})
+        return _answered(served, body, {"authenticated": False, "error": "the token is not valid for this cluster"})
     said = list(audiences or backend.config.audiences)
-    return _answered(body, {"authenticated": True, "user": _user_info(user), "audiences": said})
+    return _answered(served, body, {"authenticated": True, "user": _user_info(user), "audiences": said})
 
 
 def _decision(backend: Backend, user: User, body: Json) -> Json:

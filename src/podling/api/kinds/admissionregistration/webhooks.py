@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podling.api.kinds.admissionregistration import oldversions, webhookrules
 from podling.api.kinds.cells import AGE, NAME, at, column, count, selector_text, value
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
@@ -13,7 +14,16 @@ _VERSIONED = Strategy(generation=True, unconditional_update=False)
 def webhook_kind(kind: str) -> Kind:
     """The declaration of a configuration of webhooks."""
     asked = column("Webhooks", count("webhooks"), "integer", description="How many are asked.")
-    return Kind(GROUP, "v1", kind, defaults=webhook_defaults, strategy=_VERSIONED, columns=(NAME, asked, AGE))
+    return Kind(
+        GROUP,
+        "v1",
+        kind,
+        defaults=webhook_defaults,
+        validate=webhookrules.validate,
+        strategy=_VERSIONED,
+        columns=(NAME, asked, AGE),
+        conversions=(oldversions.webhooks(),),
+    )
 
 
 def binding_kind(kind: str) -> Kind:

@@ -10,6 +10,7 @@ from typing import Final
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes
+from podling.api.kinds.apiextensions import oldversions
 from podling.api.kinds.apiextensions.crdrules import spec_causes, stored_causes
 from podling.api.kinds.cells import NAME, at
 from podling.api.kinds.kind import Column, Json, Kind, Strategy
@@ -146,4 +147,5 @@ KIND = Kind(
             description="When the object was created.",
         ),
     ),
+    conversions=(oldversions.definitions(),),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
+from podling.api.kinds.apiregistration import oldversions
 from podling.api.kinds.cells import AGE, NAME, at, column
 from podling.api.kinds.kind import Json, Kind, Strategy
 
@@ -52,5 +53,6 @@ KIND = Kind(
         column("Available", available, description="Whether it answers."),
         AGE,
     ),
+    conversions=(oldversions.services(),),
     needs_controller=True,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.apps.oldversions import same_shape
 from podling.api.kinds.cells import AGE, NAME, NONE, column, number
 from podling.api.kinds.kind import Json, Kind
 from podling.api.kinds.meta import ObjectMeta
@@ -60,5 +60,5 @@ KIND = Kind(
         column("Revision", number("revision"), description="Its number in the history."),
         AGE,
     ),
-    conversions=(same_shape("v1beta2", no_defaults),),
+    conversions=(same_shape("v1beta2", no_defaults), same_shape("v1beta1", no_defaults)),
 )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes
-from podling.api.kinds.apps import workloadrules
-from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
 from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
+from podling.api.kinds.versions import annotated, annotation
 from podling.api.kinds.view import View
 
 
@@ -77,6 +77,25 @@ def defaults(obj: Json) -> None:
     poddefaults.template(spec.setdefault("template", {}))
 
 
+def on_create(obj: Json) -> None:
+    """Counts the changes of the template, where upstream keeps a number that extensions/v1beta1 had in the spec."""
+    _count(obj, max(_counted(obj), 1))
+
+
+def on_update(new: Json, old: Json) -> None:
+    changed = at(new, "spec.template") != at(old, "spec.template")
+    _count(new, _counted(old) + changed)
+
+
+def _counted(obj: Json) -> int:
+    kept = annotation(obj, oldversions.TEMPLATE_GENERATION)
+    return int(kept) if kept.isdecimal() else 0
+
+
+def _count(obj: Json, number: int) -> None:
+    obj["metadata"] = annotated(obj, oldversions.TEMPLATE_GENERATION, str(number))["metadata"]
+
+
 def node_selector(obj: Json, now: float) -> str:
     return labels_text(at(obj, "spec.template.spec.nodeSelector"))
 
@@ -120,6 +139,8 @@ KIND = Kind(
     strategy=Strategy(
         status=True,
         generation=True,
+        on_create=on_create,
+        on_update=on_update,
         empty_status={
             "currentNumberScheduled": 0,
             "numberMisscheduled": 0,
@@ -138,6 +159,9 @@ KIND = Kind(
         AGE,
         *template_columns(),
     ),
-    conversions=(same_shape("v1beta2", defaults),),
+    conversions=(
+        oldversions.same_shape("v1beta2", defaults),
+        oldversions.daemonset(*oldversions.EXTENSIONS, oldversions.daemonset_defaults),
+    ),
     needs_controller=True,
 )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes
-from podling.api.kinds.apps import workloadrules
-from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, number, ready_of_replicas, template_columns
 from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.poddefaults import fill
@@ -137,7 +136,11 @@ KIND = Kind(
         AGE,
         *template_columns(),
     ),
-    conversions=(same_shape("v1beta2", defaults),),
+    conversions=(
+        oldversions.same_shape("v1beta2", defaults),
+        oldversions.deployment(*oldversions.BETA_1, oldversions.deployment_defaults_of_apps),
+        oldversions.deployment(*oldversions.EXTENSIONS, oldversions.deployment_defaults),
+    ),
     scale=Scale(),
     needs_controller=True,
 )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes
-from podling.api.kinds.apps import workloadrules
-from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, replica_columns, template_columns
 from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.podspec import PodTemplateSpec
@@ -93,7 +92,10 @@ KIND = Kind(
     ),
     fields=fields,
     field_names=frozenset(("status.replicas",)),
-    conversions=(same_shape("v1beta2", defaults),),
+    conversions=(
+        oldversions.same_shape("v1beta2", defaults),
+        oldversions.same_shape("v1beta1", oldversions.replicaset_defaults, "extensions"),
+    ),
     scale=Scale(),
     needs_controller=True,
 )

@@ -8,8 +8,7 @@ from __future__ import annotations
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.apps import workloadrules
-from podling.api.kinds.apps.v1beta2 import same_shape
+from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, ready_of_replicas, template_columns
 from podling.api.kinds.core import persistentvolumeclaim, poddefaults
 from podling.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
@@ -161,7 +160,10 @@ KIND = Kind(
         AGE,
         *template_columns(selector=""),
     ),
-    conversions=(same_shape("v1beta2", defaults),),
+    conversions=(
+        oldversions.same_shape("v1beta2", defaults),
+        oldversions.same_shape("v1beta1", oldversions.statefulset_defaults),
+    ),
     scale=Scale(),
     needs_controller=True,
 )

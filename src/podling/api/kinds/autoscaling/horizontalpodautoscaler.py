@@ -14,8 +14,10 @@ import msgspec
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
+from podling.api.kinds.autoscaling import oldversions
 from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, number, text
 from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape
 
 METRICS, BEHAVIOR = "autoscaling.alpha.kubernetes.io/metrics", "autoscaling.alpha.kubernetes.io/behavior"
 CURRENT, CONDITIONS = "autoscaling.alpha.kubernetes.io/current-metrics", "autoscaling.alpha.kubernetes.io/conditions"
@@ -184,6 +186,10 @@ KIND = Kind(
         column("Replicas", number("status.currentReplicas"), description="Replicas it last saw."),
         AGE,
     ),
-    conversions=(Conversion("autoscaling", "v1", default_v1, to_hub, from_hub),),
+    conversions=(
+        Conversion("autoscaling", "v1", default_v1, to_hub, from_hub),
+        same_shape("autoscaling", "v2beta2", defaults, oldversions.HUB),
+        oldversions.beta1(),
+    ),
     needs_controller=True,
 )

@@ -16,6 +16,7 @@ from podling.api.kinds.core import poddefaults
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.versions import same_shape
 from podling.api.kinds.view import View
 
 
@@ -128,5 +129,6 @@ KIND = Kind(
         AGE,
         *template_columns("spec.jobTemplate.spec.template", "spec.jobTemplate.spec.selector"),
     ),
+    conversions=tuple(same_shape("batch", version, defaults, "batch/v1") for version in ("v1beta1", "v2alpha1")),
     needs_controller=True,
 )

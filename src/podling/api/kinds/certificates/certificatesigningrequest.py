@@ -8,6 +8,7 @@ from __future__ import annotations
 from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, human_duration, value
+from podling.api.kinds.certificates import oldversions
 from podling.api.kinds.kind import Json, Kind, Strategy
 
 
@@ -65,5 +66,6 @@ KIND = Kind(
     ),
     fields=lambda obj: {"spec.signerName": at(obj, "spec.signerName") or ""},
     field_names=frozenset(("spec.signerName",)),
+    conversions=(oldversions.requests(),),
     needs_controller=True,
 )

@@ -10,6 +10,7 @@ from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.versions import same_shape, without_defaults
 from podling.api.kinds.view import View
 
 
@@ -49,4 +50,5 @@ KIND = Kind(
     validate=validate,
     strategy=Strategy(create_on_update=True, unconditional_update=False),
     columns=(NAME, column("Holder", value("spec.holderIdentity"), description="Who holds it."), AGE),
+    conversions=(same_shape("coordination.k8s.io", "v1beta1", without_defaults, "coordination.k8s.io/v1"),),
 )

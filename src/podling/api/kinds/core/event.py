@@ -15,6 +15,7 @@ from podling.api.kinds.cells import NAME, at, column, since, value
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.versions import without_defaults
 from podling.api.kinds.view import View
 
 
@@ -66,12 +67,14 @@ def to_hub(obj: Json) -> Json:
     return {_RENAMED.get(name, name): value for name, value in obj.items()} | {"apiVersion": "v1"}
 
 
-def from_hub(obj: Json) -> Json:
-    return {_NAMES_BACK.get(name, name): value for name, value in obj.items()} | {"apiVersion": "events.k8s.io/v1"}
+def told_as(version: str) -> Conversion:
+    """The conversion of a version of events.k8s.io; Events have no defaults."""
+    here = {"apiVersion": f"events.k8s.io/{version}"}
 
+    def from_hub(obj: Json) -> Json:
+        return {_NAMES_BACK.get(name, name): value for name, value in obj.items()} | here
 
-def no_defaults(obj: Json) -> None:
-    """Events have none."""
+    return Conversion("events.k8s.io", version, without_defaults, to_hub, from_hub)
 
 
 def fields(obj: Json) -> dict[str, str]:
@@ -162,5 +165,5 @@ KIND = Kind(
     field_names=frozenset(
         [*(f"involvedObject.{name}" for name in _OBJECT_FIELDS), "reason", "reportingComponent", "source", "type"]
     ),
-    conversions=(Conversion("events.k8s.io", "v1", no_defaults, to_hub, from_hub),),
+    conversions=tuple(told_as(version) for version in ("v1", "v1beta1")),
 )

@@ -12,6 +12,7 @@ from podling.api.kinds.cells import AGE, NAME, column, joined, value
 from podling.api.kinds.core.containerrules import PROTOCOLS
 from podling.api.kinds.core.endpoints import special_ip
 from podling.api.kinds.core.references import ObjectReference
+from podling.api.kinds.discovery import oldversions
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View, field
@@ -175,4 +176,5 @@ KIND = Kind(
         column("Endpoints", addresses, description="Addresses of the backends."),
         AGE,
     ),
+    conversions=(oldversions.slices(defaults),),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, number, value
 from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.flowcontrol import oldversions
 from podling.api.kinds.kind import Json, Kind, Strategy
 
 
@@ -30,4 +31,5 @@ KIND = Kind(
         AGE,
         column("MissingPL", missing_level, description="Whether its level is missing."),
     ),
+    conversions=oldversions.flow_schemas(defaults),
 )

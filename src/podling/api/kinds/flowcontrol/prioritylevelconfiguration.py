@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, text, value
 from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.flowcontrol import oldversions
 from podling.api.kinds.kind import Cell, Json, Kind, Strategy
 
 
@@ -40,4 +41,5 @@ KIND = Kind(
         column("QueueLengthLimit", _queuing("queueLengthLimit"), description="Requests a queue holds."),
         AGE,
     ),
+    conversions=oldversions.levels(defaults),
 )

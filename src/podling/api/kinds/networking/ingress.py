@@ -10,6 +10,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.networking import oldversions
 
 _SHOWN = 3
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
@@ -102,5 +103,6 @@ KIND = Kind(
         column("Ports", ports, description="Ports it opens."),
         AGE,
     ),
+    conversions=(oldversions.ingress("networking.k8s.io"), oldversions.ingress("extensions")),
     needs_controller=True,
 )

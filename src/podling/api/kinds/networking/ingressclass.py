@@ -9,6 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape
 
 
 def parameters(obj: Json, now: float) -> str:
@@ -17,6 +18,12 @@ def parameters(obj: Json, now: float) -> str:
         return NONE
     group = f".{found['apiGroup']}" if found.get("apiGroup") else ""
     return f"{found.get('kind', '')}{group}/{found.get('name', '')}"
+
+
+def defaults(obj: Json) -> None:
+    reference = at(obj, "spec.parameters")
+    if reference and not reference.get("scope"):
+        reference["scope"] = "Cluster"
 
 
 def validate(obj: Json) -> list[Cause]:
@@ -37,6 +44,7 @@ KIND = Kind(
     "networking.k8s.io",
     "v1",
     "IngressClass",
+    defaults=defaults,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(generation=True),
@@ -46,4 +54,5 @@ KIND = Kind(
         column("Parameters", parameters, description="An object with more about it."),
         AGE,
     ),
+    conversions=(same_shape("networking.k8s.io", "v1beta1", defaults, "networking.k8s.io/v1"),),
 )

@@ -11,6 +11,7 @@ from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column, selector_text
 from podling.api.kinds.core.containerrules import PROTOCOLS
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape
 
 
 def defaults(obj: Json) -> None:
@@ -85,5 +86,6 @@ KIND = Kind(
         column("Pod-Selector", lambda obj, _: selector_text(at(obj, "spec.podSelector")), description="Its Pods."),
         AGE,
     ),
+    conversions=(same_shape("extensions", "v1beta1", defaults, "networking.k8s.io/v1"),),
     needs_controller=True,
 )

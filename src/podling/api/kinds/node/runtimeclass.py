@@ -7,6 +7,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, value
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape, without_defaults
 
 
 def validate(obj: Json) -> list[Cause]:
@@ -25,4 +26,5 @@ KIND = Kind(
     validate_update=validate_update,
     strategy=Strategy(unconditional_update=False),
     columns=(NAME, column("Handler", value("handler"), description="The runtime's own name for it."), AGE),
+    conversions=(same_shape("node.k8s.io", "v1beta1", without_defaults, "node.k8s.io/v1"),),
 )

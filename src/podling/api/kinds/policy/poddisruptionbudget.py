@@ -11,6 +11,7 @@ from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, number, text
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import Condition, LabelSelector, ObjectMeta
+from podling.api.kinds.policy import oldversions
 from podling.api.kinds.view import View, field
 
 POLICIES = ("AlwaysAllow", "IfHealthyBudget")
@@ -79,5 +80,6 @@ KIND = Kind(
         column("Allowed Disruptions", number("status.disruptionsAllowed"), "integer", description="May go now."),
         AGE,
     ),
+    conversions=(oldversions.budgets(),),
     needs_controller=True,
 )

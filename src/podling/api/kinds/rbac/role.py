@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api import names
 from podling.api.kinds.kind import Kind, Strategy
-from podling.api.kinds.rbac import policyrules
+from podling.api.kinds.rbac import oldversions, policyrules
 from podling.api.kinds.rbac.views import RoleView
 
 KIND = Kind(
@@ -15,4 +15,5 @@ KIND = Kind(
     validate=policyrules.validate,
     name_rule=names.path_segment,
     strategy=Strategy(create_on_update=True),
+    conversions=oldversions.ROLES,
 )

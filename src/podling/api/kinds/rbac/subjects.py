@@ -7,7 +7,9 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column
 from podling.api.kinds.kind import Cell, Json, Kind, Strategy
+from podling.api.kinds.rbac import oldversions
 from podling.api.kinds.rbac.views import BindingView
+from podling.api.kinds.versions import same_shape
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -92,4 +94,5 @@ def binding_kind(kind: str) -> Kind:
         name_rule=names.path_segment,
         strategy=Strategy(create_on_update=True),
         columns=subject_columns,
+        conversions=oldversions.bindings(same_shape(GROUP, "v1beta1", subject_defaults, oldversions.HUB)),
     )

@@ -9,6 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.cells import AGE, NAME, column, flag, number, value
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape
 
 HIGHEST = 1_000_000_000
 
@@ -52,4 +53,5 @@ KIND = Kind(
         AGE,
         column("PreemptionPolicy", value("preemptionPolicy"), description="Whether it drives out others."),
     ),
+    conversions=(same_shape("scheduling.k8s.io", "v1beta1", defaults, "scheduling.k8s.io/v1"),),
 )

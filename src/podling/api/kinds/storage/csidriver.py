@@ -5,6 +5,7 @@ from __future__ import annotations
 from podling.api.kinds.cells import AGE, NAME, at, column, flag, joined
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.versions import same_shape
 
 
 def defaults(obj: Json) -> None:
@@ -37,4 +38,5 @@ KIND = Kind(
         column("Modes", lambda obj, _: joined(at(obj, "spec.volumeLifecycleModes") or ()), description="Lifecycles."),
         AGE,
     ),
+    conversions=(same_shape("storage.k8s.io", "v1beta1", defaults, "storage.k8s.io/v1"),),
 )

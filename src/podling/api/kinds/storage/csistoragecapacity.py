@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import NAME, column, value
 from podling.api.kinds.kind import Kind
+from podling.api.kinds.versions import same_shape, without_defaults
 
 KIND = Kind(
     "storage.k8s.io",
@@ -14,4 +15,5 @@ KIND = Kind(
         column("StorageClassName", value("storageClassName"), description="The class."),
         column("Capacity", value("capacity"), description="What it can still give."),
     ),
+    conversions=(same_shape("storage.k8s.io", "v1beta1", without_defaults, "storage.k8s.io/v1"),),
 )

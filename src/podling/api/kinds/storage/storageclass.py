@@ -10,6 +10,7 @@ from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, column, flag, value
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Column, Json, Kind
+from podling.api.kinds.versions import same_shape
 
 DEFAULT_ANNOTATIONS = (
     "storageclass.kubernetes.io/is-default-class",
@@ -62,4 +63,5 @@ KIND = Kind(
         column("AllowVolumeExpansion", flag("allowVolumeExpansion"), description="Whether volumes may grow."),
         AGE,
     ),
+    conversions=(same_shape("storage.k8s.io", "v1beta1", defaults, "storage.k8s.io/v1"),),
 )

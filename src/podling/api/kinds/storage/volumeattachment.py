@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME, column, flag, value
 from podling.api.kinds.kind import Kind, Strategy
+from podling.api.kinds.versions import same_shape, without_defaults
 
 KIND = Kind(
     "storage.k8s.io",
@@ -18,4 +19,5 @@ KIND = Kind(
         column("Attached", flag("status.attached"), "boolean", description="Whether it is done."),
         AGE,
     ),
+    conversions=(same_shape("storage.k8s.io", "v1beta1", without_defaults, "storage.k8s.io/v1"),),
 )

@@ -191,7 +191,7 @@ def test_a_field_that_no_schema_has_is_refused(expression: str, message: str) ->
 
 
 def test_a_result_of_another_type_is_refused() -> None:
-    with pytest.raises(cel.CelSyntaxError, match="^must evaluate to bool$"):
+    with pytest.raises(cel.CelSyntaxError, match=r"^must evaluate to bool$"):
         cel.compile("1 + 1", {}, result=cel.BOOL)
     assert cel.compile("self", {"self": cel.DYN}, result=cel.BOOL).result == cel.DYN
 

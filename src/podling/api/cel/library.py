@@ -10,13 +10,18 @@ from typing import Final
 
 from podling.api.cel import operators
 from podling.api.cel.function import Function
-from podling.api.cel.functions import authorization, moments, optionals, texts
+from podling.api.cel.functions import addresses, amounts, authorization, formats, lists, moments, optionals, texts, urls
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
     *operators.FUNCTIONS,
     *texts.FUNCTIONS,
     *moments.FUNCTIONS,
     *optionals.FUNCTIONS,
+    *lists.FUNCTIONS,
+    *urls.FUNCTIONS,
+    *addresses.FUNCTIONS,
+    *amounts.FUNCTIONS,
+    *formats.FUNCTIONS,
     *authorization.FUNCTIONS,
 )
 BY_NAME: Final[Mapping[str, Function]] = {function.name: function for function in FUNCTIONS}

@@ -40,6 +40,7 @@ from podling.apiserver.registry.served import Resources
 from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
 from podling.apiserver.registry.services import Allocator
 from podling.apiserver.tls import server_context
+from podling.apiserver.webhooks.extension import Extension
 from podling.env import Env
 from podling.network.dialer import Dialer
 from podling.pki.tokens import TokenSigner
@@ -80,6 +81,7 @@ class ApiServer:
         self._listeners: list[asyncio.Server] = []
         self._connections: dict[HttpProtocol, None] = {}
         self._ready = False
+        self._extension: Extension | None = None
         self.metrics = Metrics()
 
     async def start(self) -> None:
@@ -114,6 +116,8 @@ class ApiServer:
         for connection in list(self._connections):
             connection.shut()
         await self._tasks.stop()
+        if self._extension is not None:
+            self._extension.close()
         if self.config.unix is not None:
             self.config.unix.unlink(missing_ok=True)
 
@@ -141,6 +145,8 @@ class ApiServer:
         config, env = self.config, self.env
         authorizer = authorizer_of(config, cache)
         signer = TokenSigner(config.token_key) if config.token_key else None
+        resources = Resources(self._catalog, self._schemas)
+        self._extension = Extension(env, cache, self._dialer, resources)
         return Backend(
             config=config,
             env=env,
@@ -148,11 +154,11 @@ class ApiServer:
             cache=cache,
             catalog=self._catalog,
             schemas=self._schemas,
-            resources=Resources(self._catalog, self._schemas),
+            resources=resources,
             dialer=self._dialer,
             usage=Sampler(self._dialer, env),
             metrics=self.metrics,
-            admission=Admission(config, env, cache, authorizer),
+            admission=Admission(config, env, cache, authorizer, self._extension),
             authorizer=authorizer,
             allocator=Allocator(cache, env, config.service_cidr, config.node_ports),
             continue_tokens=await ContinueTokens.load(self._storage, env),

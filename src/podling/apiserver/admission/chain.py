@@ -19,12 +19,14 @@ from podling.apiserver.admission.escalation import Escalation
 from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
+from podling.apiserver.admission.podsecurity import PodSecurity
 from podling.apiserver.admission.priority import Priority
 from podling.apiserver.admission.resourcequota import ResourceQuota
 from podling.apiserver.admission.serviceaccount import ServiceAccount
 from podling.apiserver.admission.taintnodes import TaintNewNodes
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
+from podling.apiserver.endpoints.options import DeleteOptions
 from podling.apiserver.message import Request
 from podling.apiserver.registry.served import Served
 from podling.env import Env
@@ -32,7 +34,6 @@ from podling.storage.watchcache import WatchCache
 
 Json = dict[str, Any]
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
-OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 
@@ -54,8 +55,8 @@ class Attempt:
     """Of the present object, where there is one."""
     generated: bool = False
     """Whether the new object's name was made up by the server."""
-    options: Json | None = None
-    """The body of a deletion, where it had one."""
+    options: DeleteOptions | None = None
+    """Of a deletion."""
     again: bool = False
     """Whether this is the second run of a chain in which a webhook or a policy changed the object."""
     memory: dict[str, Any] = field(default_factory=dict)
@@ -80,6 +81,10 @@ class Plugin:
 class Asked(Protocol):
     """Policies and webhooks, in upstream's order; they know this module, so it does not know them."""
 
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to ask at all."""
+
     def mutating(self) -> Sequence[object]: ...
 
     def validating(self) -> Sequence[object]: ...
@@ -100,11 +105,18 @@ def steps(plugins: Sequence[object], method: str, way: Way) -> tuple[Step, ...]:
     return tuple(getattr(each, method) for each in wanted if hasattr(each, method))
 
 
+def name_of(plugin: object) -> str:
+    """What upstream calls it (`--disable-admission-plugins`): its class's name, unless it says otherwise."""
+    name: str = getattr(plugin, "name", type(plugin).__name__)
+    return name
+
+
 class Admission:
     """The chain."""
 
     def __init__(self, config: Config, env: Env, cache: WatchCache, authorizer: Authorizer, asking: Asked) -> None:
         """`asking`: those plugins that ask others, which come behind all of ours but the quota."""
+        self._asking = asking
         self._quota = ResourceQuota(env, cache)
         self._plugins: Sequence[object] = (
             NamespaceLifecycle(cache),
@@ -112,6 +124,7 @@ class Admission:
             ServiceAccount(env, cache),
             NodeRestriction(),
             TaintNewNodes(),
+            PodSecurity(env, cache),
             Priority(cache, config.priority_classes),
             DefaultTolerations(),
             Escalation(authorizer, cache),
@@ -120,9 +133,15 @@ class Admission:
             *asking.validating(),
             self._quota,
         )
+        self._plugins = [each for each in self._plugins if name_of(each) not in config.disabled_admission]
         # The steps of each way a write can take, found when it is first taken.
         self._admit: dict[Way, tuple[Step, ...]] = {}
         self._validate: dict[Way, tuple[Step, ...]] = {}
+
+    @property
+    def connections(self) -> bool:
+        """Whether anybody wants to see connections (exec, proxies …)."""
+        return self._asking.active
 
     async def admit(self, attempt: Attempt) -> None:
         """Change the object; before it is validated."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME = "kube-api-access-"
 TOKEN_SECONDS = 3607
 PATIENCE = 3.0
 ACCOUNTS = prefix_of("", "serviceaccounts")
@@ -66,11 +67,15 @@ class ServiceAccount:
         without = [each for each in containers if not _has_mount(each)]
         if not without:
             return
-        volume = f"kube-api-access-{self._env.suffix()}"
+        volumes = [*(spec.get("volumes") or ())]
+        # There is one already where a webhook added a container and all plugins run once more.
+        volume = next((each["name"] for each in volumes if each.get("name", "").startswith(VOLUME)), "")
+        if not volume:
+            volume = f"{VOLUME}{self._env.suffix()}"
+            spec["volumes"] = [*volumes, {"name": volume, "projected": _projection()}]
         for container in without:
             mount = {"name": volume, "readOnly": True, "mountPath": MOUNT_PATH}
             container["volumeMounts"] = [*container.get("volumeMounts", ()), mount]
-        spec["volumes"] = [*spec.get("volumes", ()), {"name": volume, "projected": _projection()}]
 
 
 def _mounts(spec: Json, account: Json) -> bool:

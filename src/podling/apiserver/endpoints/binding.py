@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from podling.api.errors import BadRequest, conflict
+from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.change import Change, change
@@ -35,8 +36,12 @@ async def bind(backend: Backend, request: Request) -> Response:
     def make(pod: Json) -> Json:
         return bound(pod, binding["metadata"], node, now)
 
+    pods = backend.resources.get("", "v1", "pods")
+    attempt = Attempt("CREATE", pods, target.namespace, binding, None, request, "binding", dry_run(request))
+    await backend.admission.admit(attempt)
+    await backend.admission.validate(attempt)
     wanted = Change(
-        backend.resources.get("", "v1", "pods"),
+        pods,
         target.namespace,
         name,
         make,

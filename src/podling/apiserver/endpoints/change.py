@@ -87,10 +87,13 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     attempt = Attempt(
         "UPDATE", served, wanted.namespace, new, old, request, wanted.subresource, wanted.dry, current.revision
     )
-    await backend.admission.admit(attempt)
+    if not wanted.own_rules:
+        await backend.admission.admit(attempt)
     if new == old:
         return None, conditional
-    if not wanted.own_rules and (causes := served.entry.validate_update(new, old, wanted.subresource)):
+    if wanted.own_rules:
+        return new, conditional
+    if causes := served.entry.validate_update(new, old, wanted.subresource):
         raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
     await backend.admission.validate(attempt)
     return new, conditional

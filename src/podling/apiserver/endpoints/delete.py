@@ -64,7 +64,17 @@ async def _once(
     backend: Backend, request: Request, served: Served, key: str, current: Object, options: DeleteOptions
 ) -> tuple[Object, bool]:
     obj: Json = orjson.loads(current.raw)
-    attempt = Attempt("DELETE", served, current.head.namespace, obj, obj, request, dry=options.dry_run)
+    attempt = Attempt(
+        "DELETE",
+        served,
+        current.head.namespace,
+        obj,
+        obj,
+        request,
+        dry=options.dry_run,
+        revision=current.revision,
+        options=options,
+    )
     await backend.admission.admit(attempt)
     await backend.admission.validate(attempt)
     decision = decide(served, obj, options.grace, options.propagation, backend.env.now())

@@ -11,6 +11,7 @@ from podling.api.errors import MethodNotAllowed
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints import discovery, info, openapi
 from podling.apiserver.endpoints.binding import bind
+from podling.apiserver.endpoints.connect import connecting
 from podling.apiserver.endpoints.create import create
 from podling.apiserver.endpoints.delete import delete
 from podling.apiserver.endpoints.deletecollection import deletecollection
@@ -112,7 +113,7 @@ class Dispatch:
                 raise not_supported()
             return VERBS[target.verb]
         if (stream := self._streams.get((plural, subresource))) is not None:
-            return stream
+            return connecting(stream) if self._backend.admission.connections and subresource != "log" else stream
         if subresource not in entry.subresources:
             raise unknown_path()
         found = SUBRESOURCES.get((plural, subresource)) or SUBRESOURCES.get(("*", subresource)) or {}

@@ -88,6 +88,11 @@ class Resources:
         """The custom resources from now on, beside the built-in ones."""
         self._found = {**custom, **self._builtin}
 
+    def equivalents(self, served: Served) -> list[Served]:
+        """All served versions of the same stored objects, that one too."""
+        prefix = served.prefix()
+        return [each for each in self._found.values() if each.prefix() == prefix]
+
     def get(self, group: str, version: str, plural: str) -> Served:
         """Raises NotFound in upstream's words."""
         found = self._found.get((group, version, plural))

@@ -1,0 +1,48 @@
+"""Asking one webhook about one write: match, question, answer. What follows from it, the plugins decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.registry.served import Served
+from podling.apiserver.webhooks.client import WebhookClient, WebhookError
+from podling.apiserver.webhooks.configurations import Hook
+from podling.apiserver.webhooks.content import content_of
+from podling.apiserver.webhooks.matching import Matcher
+from podling.apiserver.webhooks.rejection import CallFailed, denied, no_dry_run
+from podling.apiserver.webhooks.review import BadReview, Verdict, question, verdict, version_of
+from podling.env import Env
+
+Json = dict[str, Any]
+
+
+class Asking:
+    def __init__(self, env: Env, client: WebhookClient, matcher: Matcher) -> None:
+        self._env, self._client, self.matcher = env, client, matcher
+
+    def wanted(self, hook: Hook, attempt: Attempt) -> Served | None:
+        """The version in which the webhook wants to see it, None where it does not. Raises NotFound, Forbidden."""
+        return self.matcher.version(hook.criteria, attempt)
+
+    async def ask(self, hook: Hook, attempt: Attempt, served: Served, *, mutating: bool) -> Verdict:
+        """An allowing verdict. Raises CallFailed, Denied, BadRequest where it may not be asked about a dry run."""
+        if attempt.dry and not hook.dry_run:
+            raise no_dry_run(hook.name)
+        uid = self._env.uid()
+        content = content_of(attempt, served, mutating=mutating)
+        try:
+            version = version_of(hook.said.get("admissionReviewVersions") or ())
+            body = question(version, uid, attempt, content)
+            answer = await self._client.call(hook.said.get("clientConfig") or {}, hook.timeout, body)
+        except (WebhookError, BadReview) as error:
+            raise CallFailed(hook.name, f"failed to call webhook: {error}") from None
+        try:
+            found = verdict(answer, version, uid, mutating=mutating)
+        except BadReview as error:
+            raise CallFailed(hook.name, f"received invalid webhook response: {error}") from None
+        for text in found.warnings:
+            attempt.request.warn(text)
+        if not found.allowed:
+            raise denied(hook.name, found.status)
+        return found

@@ -40,6 +40,8 @@ class Config:
     """RBAC with the Node authorizer, or AlwaysAllow: every authenticated user may do everything."""
     acting: frozenset[str] | None = None
     """The kinds a controller acts on, as `apps/ReplicaSet` or `/Pod`; None: no Warning is given for any."""
+    disabled_admission: frozenset[str] = frozenset()
+    """Admission plugins to leave out, by upstream's names (`ServiceAccount`)."""
     mutating_in_flight: int = 1000
     """Writes at work at a time; more are asked to come again."""
     priority_classes: Mapping[str, int] = field(

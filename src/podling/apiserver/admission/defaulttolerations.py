@@ -12,6 +12,7 @@ TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 class DefaultTolerations:
+    name = "DefaultTolerationSeconds"
     operations = ("CREATE",)
     kinds = (("", "Pod"),)
 

@@ -14,6 +14,7 @@ TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
 class TaintNewNodes:
+    name = "TaintNodesByCondition"
     operations = ("CREATE",)
     kinds = (("", "Node"),)
 

@@ -10,6 +10,7 @@ from podling.cluster.spec import ClusterSpec, SpecError
 
 from .command import Command, Failure, add_name, paths_of, say
 
+MOST_FAKE_NODES = 15_000
 GONE_MODES = ("iptables", "ipvs")
 
 
@@ -42,6 +43,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=get_args(wishes_of.AuthorizationName),
         help="RBAC (default) or AlwaysAllow: every authenticated user may do everything",
     )
+    parser.add_argument(
+        "--fake-nodes", type=node_count, metavar="N", help="so many simulated nodes beside the cluster's own"
+    )
+
+
+def node_count(text: str) -> int:
+    """argparse's type: how many simulated nodes."""
+    if not text.isdigit() or int(text) > MOST_FAKE_NODES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_FAKE_NODES}")
+    return int(text)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -53,7 +64,14 @@ def run(parsed: argparse.Namespace) -> int:
     env = SystemEnv()
     steps = Steps(env, say)
     say(f'Starting cluster "{paths.name}"')
-    wishes = Wishes(parsed.proxy_mode, parsed.runtime, parsed.store, parsed.api_profile, parsed.authorization_mode)
+    wishes = Wishes(
+        parsed.proxy_mode,
+        parsed.runtime,
+        parsed.store,
+        parsed.api_profile,
+        parsed.authorization_mode,
+        parsed.fake_nodes,
+    )
     try:
         spec = start(paths, wishes, env, steps, _again(parsed))
     except (StartError, SpecError) as error:
@@ -70,9 +88,9 @@ def run(parsed: argparse.Namespace) -> int:
 def _again(parsed: argparse.Namespace) -> list[str]:
     """This command's own words, for the offer to run it with sudo."""
     words = ["start"] + (["--name", parsed.name] if parsed.name != "podling" else [])
-    for option in ("proxy_mode", "runtime", "store", "api_profile", "authorization_mode"):
+    for option in ("proxy_mode", "runtime", "store", "api_profile", "authorization_mode", "fake_nodes"):
         if value := getattr(parsed, option):
-            words += [f"--{option.replace('_', '-')}", value]
+            words += [f"--{option.replace('_', '-')}", str(value)]
     return words
 
 
@@ -82,6 +100,10 @@ def _conclude(spec: ClusterSpec, seconds: float) -> None:
         say("Pods are simulated (--runtime fake): nothing runs in them.")
     else:
         say(f"NodePorts answer at {spec.host_address}, for every user of this machine.")
+    if count := sum(pool.count for pool in spec.pools.values()):
+        say(f"{count} nodes are simulated: nothing runs in their Pods (podling node list).")
+    if any(pool.tainted for pool in spec.pools.values()):
+        say("Simulated nodes take only Pods that tolerate the taint podling.dev/simulated=true:NoSchedule.")
     if spec.authorization == "AlwaysAllow":
         say("Authorization: every authenticated user may do everything (--authorization-mode=AlwaysAllow).")
 

@@ -14,6 +14,7 @@ from podling.api.schema import Schemas, load
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
+from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.controllermanager.manager import ControllerManager, find_controllers
 from podling.controllermanager.served import served_by
@@ -25,6 +26,9 @@ from podling.network.dialer import Dialer
 from podling.network.unixdialer import RefusingDialer, UnixDialer
 from podling.reconcile.view import Settings
 from podling.scheduler.scheduler import Scheduler
+from podling.simulatednodes.dialer import SimulatedDialer
+from podling.simulatednodes.registration import settle
+from podling.simulatednodes.simulatednodes import SimulatedNodes
 from podling.storage.interface import Storage
 from podling.supervise import Supervisor
 
@@ -34,6 +38,7 @@ from .objects import endpoints_of_kubernetes, ensure
 from .spec import API_PORT, DNS_IP, SERVICE_NETWORK, ClusterSpec
 
 MANAGER, SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
+SIMULATOR = "system:podling:simulated-nodes"
 SIMULATED = "the node is simulated (--runtime fake): nothing runs behind this address"
 NODE_ACTS_ON = (("", "Pod"), ("", "Node"), ("", "Service"))
 """Kinds that scheduler, kubelet and proxy act on, beside those the controllers are for."""
@@ -51,6 +56,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     dialer: Dialer = UnixDialer({spec.node_name: str(paths.node(spec.node_name).node_socket)})
     if spec.simulated:
         dialer = RefusingDialer(SIMULATED)
+    dialer = guarded = SimulatedDialer(dialer)
     schemas = load()
     catalog = Catalog.load(spec.profile, acted_on=_acted_on(schemas), schemas=schemas)
     server = ApiServer(_config(child), storage, env, dialer, catalog=catalog, schemas=schemas, streams=STREAMS)
@@ -66,7 +72,25 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     tasks.start("scheduler", Scheduler(server.transport(SCHEDULER), env, manager.informers).run())
     if spec.simulated:
         tasks.start("kubelet", _simulated_kubelet(child, server, env).run())
+    await _simulate(child, server, env, manager, guarded, tasks)
+
+
+async def _simulate(
+    child: Child,
+    server: ApiServer,
+    env: SystemEnv,
+    manager: ControllerManager,
+    dialer: SimulatedDialer,
+    tasks: Supervisor,
+) -> None:
+    """Run what is simulated among the nodes, and make the pools what they were asked to be."""
+    transport = server.transport(SIMULATOR, ("system:masters",))
+    dialer.simulated = nodes = SimulatedNodes(transport, env, manager.informers)
+    tasks.start("simulated nodes", nodes.run())
     child.reporter.step("controllers and scheduler running")
+    for name, pool in child.spec.pools.items():
+        await settle(Rest(transport), name, pool, env)
+        child.reporter.step(f"{pool.count} simulated nodes in pool {name}")
 
 
 async def _storage(child: Child, env: SystemEnv) -> Storage:

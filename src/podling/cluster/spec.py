@@ -16,6 +16,8 @@ from typing import Literal
 
 import msgspec
 
+from podling.simulatednodes.pool import Pool
+
 from .paths import ClusterPaths
 
 API_PORT = 6443
@@ -30,6 +32,8 @@ RuntimeName = Literal["crun", "runc", "fake"]
 StoreName = Literal["sqlite", "memory"]
 ProfileName = Literal["book", "current"]
 AuthorizationName = Literal["RBAC", "AlwaysAllow"]
+FAKE_POOL = "fake"
+"""The pool of `podling start --fake-nodes`."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -48,6 +52,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     profile: ProfileName = "book"
     authorization: AuthorizationName = "RBAC"
     owner: int = 0
+    pools: dict[str, Pool] = {}
+    """Simulated nodes, by the name of their pool."""
 
     @property
     def api_address(self) -> str:
@@ -75,6 +81,12 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def simulated(self) -> bool:
         return self.runtime == "fake"
+
+    def with_fake_nodes(self, count: int) -> ClusterSpec:
+        """With `count` plain simulated nodes; beside a real one they are tainted, lest real work vanish into them."""
+        known = self.pools.get(FAKE_POOL) or Pool(count=0, tainted=not self.simulated)
+        pools = self.pools | {FAKE_POOL: msgspec.structs.replace(known, count=count)}
+        return msgspec.structs.replace(self, pools=pools)
 
 
 @contextmanager

@@ -52,10 +52,13 @@ class Wishes:
     store: StoreName | None = None
     profile: ProfileName | None = None
     authorization: AuthorizationName | None = None
+    fake_nodes: int | None = None
 
     def of(self, spec: ClusterSpec) -> ClusterSpec:
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
-        return msgspec.structs.replace(spec, **given)
+        count = given.pop("fake_nodes", None)
+        wished = msgspec.structs.replace(spec, **given)
+        return wished if count is None else wished.with_fake_nodes(count)
 
 
 class StartError(Exception):

@@ -88,11 +88,11 @@ def test_a_kind_without_controller_warns_until_one_acts_on_it() -> None:
 
 
 def test_a_kind_without_rules_is_checked_by_the_type_table() -> None:
-    entry = BOOK.by_kind("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
+    entry = BOOK.by_kind("resource.k8s.io", "v1", "DeviceTaintRule")
     assert entry is not None and not entry.declaration.validates
-    (cause,) = entry.validate({"metadata": {"name": "x"}, "webhooks": [{"name": "a", "failurePolicy": "Shrug"}]})
-    assert cause.field == "webhooks[0].failurePolicy"
-    assert cause.message == 'Unsupported value: "Shrug": supported values: "Fail", "Ignore"'
+    (cause,) = entry.validate({"metadata": {"name": "x"}, "spec": {"taint": {"key": "a", "effect": "Shrug"}}})
+    assert cause.field == "spec.taint.effect"
+    assert cause.message == 'Unsupported value: "Shrug": supported values: "NoExecute", "NoSchedule", "None"'
 
 
 def test_every_subresource_names_its_own_kind() -> None:

@@ -67,6 +67,8 @@ def to_hub(obj: Json) -> Json:
     if load is not None:
         current = [_cpu("current", {"averageUtilization": load}), *(current or [])]
     status |= {"currentMetrics": current} if current else {}
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)  # v1 writes a zero, v2 does not
     conditions = _take(annotations, CONDITIONS)
     status |= {"conditions": conditions} if conditions else {}
     return _assembled(obj, "autoscaling/v2", annotations, spec, status)
@@ -92,6 +94,8 @@ def from_hub(obj: Json) -> Json:
             status["currentCPUUtilizationPercentage"] = utilization
             others_now.remove(metric)
             break
+    if "status" in obj:
+        status.setdefault("currentReplicas", 0)
     conditions = status.pop("conditions", None)
     kept = {METRICS: others, BEHAVIOR: behavior, CURRENT: others_now, CONDITIONS: conditions}
     annotations |= {key: msgspec.json.encode(found).decode() for key, found in kept.items() if found}

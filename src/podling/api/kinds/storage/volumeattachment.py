@@ -10,7 +10,7 @@ KIND = Kind(
     "storage.k8s.io",
     "v1",
     "VolumeAttachment",
-    strategy=Strategy(status=True, unconditional_update=False),
+    strategy=Strategy(status=True, unconditional_update=False, empty_status={"attached": False}),
     columns=(
         NAME,
         column("Attacher", value("spec.attacher"), description="Who attaches it."),

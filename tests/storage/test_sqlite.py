@@ -96,12 +96,47 @@ async def test_history_is_bounded_by_bytes_and_by_time(tmp_path: Path) -> None:
     await store.limit_history()
     assert 30 <= store.compacted < store.revision
     await store.close()
-    store = await SqliteStorage.open(str(tmp_path / "b.db"), SystemEnv(), Options(history_seconds=0.0))
-    row = await store.create("core/pods/a/x", b"")
-    row = await store.update("core/pods/a/x", b"", expect=row.revision)
+
+
+class Clock(SystemEnv):
+    """Wall-clock time as the test sets it."""
+
+    wall = 1000.0
+
+    def now(self) -> float:
+        return self.wall
+
+
+async def test_history_is_bounded_by_time_to_about_a_second(tmp_path: Path) -> None:
+    clock = Clock()
+    store = await SqliteStorage.open(str(tmp_path / "b.db"), clock, Options(history_seconds=60.0))
+    row = await store.create("core/pods/a/x", b"")  # 2, its time is noted
+    row = await store.update("core/pods/a/x", b"1", expect=row.revision)  # 3, within the same second
+    clock.wall += 30
+    row = await store.update("core/pods/a/x", b"2", expect=row.revision)  # 4, noted
     await store.limit_history()
-    assert store.compacted == 3
+    assert store.compacted == 0
+    clock.wall += 31
+    await store.limit_history()
+    assert store.compacted == 2
+    clock.wall += 30
+    await store.limit_history()
+    assert store.compacted == 4
     assert await store.get("core/pods/a/x") == row
+    await store.close()
+
+
+async def test_the_last_revision_is_known_though_its_row_and_its_time_are_not(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    store = await SqliteStorage.open(path, Clock())
+    row = await store.create("core/pods/a/x", b"")
+    row = await store.delete("core/pods/a/x", expect=row.revision)  # 3, noted with 2
+    await store.compact(3)
+    await store.close()
+    assert log_of(path) == []
+    store = await SqliteStorage.open(path, Clock())
+    assert (store.revision, store.compacted) == (3, 3)
+    assert (await store.create("core/pods/a/y", b"")).revision == 4
     await store.close()
 
 

@@ -24,6 +24,8 @@ WriteBatch = Callable[[Sequence[Row], Finished], None]
 
 
 class _Waiting(NamedTuple):
+    """`settled` is its writer's own: a writer that is cancelled cancels it, and nobody else."""
+
     row: Row
     settled: asyncio.Future[StorageError | None]
 
@@ -47,7 +49,8 @@ class GroupCommit:
         self._batch: list[_Waiting] = []
         self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
-        self._pending: dict[str, asyncio.Future[StorageError | None]] = {}
+        self._pending: dict[str, Row] = {}
+        self._refused: dict[str, asyncio.Future[None]] = {}
 
     async def put(self, key: str, decide: Callable[[], Row]) -> Row:
         """Decide against the pending heads; a refusal that leans on a pending row waits until that has settled, so
@@ -58,21 +61,27 @@ class GroupCommit:
             except (KeyExists, KeyNotFound, Changed):
                 if not self._ledger.is_pending(key):
                     raise
-                await asyncio.wait([self._pending[key]])
+                await self._settled(key)
                 continue
             break
         settled: asyncio.Future[StorageError | None] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(row, settled))
-        self._pending[key] = settled
+        self._pending[key] = row
         self._schedule()
-        if (error := await asyncio.shield(settled)) is not None:
+        if (error := await settled) is not None:
             raise error
         return row
 
     async def drained(self) -> None:
         """Until nothing is queued or under way."""
         while waiting := [*self._batch, *self._queue]:
-            await asyncio.wait([waiting[-1].settled])
+            await self._settled(waiting[-1].row.key)
+
+    async def _settled(self, key: str) -> None:
+        """Until the last pending row of `key` is committed or rolled back."""
+        if key not in self._refused:
+            self._refused[key] = asyncio.get_running_loop().create_future()
+        await asyncio.wait([self._refused[key]])
 
     def _schedule(self) -> None:
         if self._batch:
@@ -109,8 +118,11 @@ class GroupCommit:
             done, self._queue = done + self._queue, []
             self._ledger.roll_back()
         for row, settled in done:
-            if self._pending.get(row.key) is settled:
+            if self._pending.get(row.key) is row:
                 del self._pending[row.key]
-            settled.set_result(error)
+                if (refused := self._refused.pop(row.key, None)) is not None:
+                    refused.set_result(None)
+            if not settled.done():
+                settled.set_result(error)
         if self._queue:
             self._schedule()

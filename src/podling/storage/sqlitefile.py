@@ -1,6 +1,6 @@
 """The file of the SQLite store: its tables and every statement on them, synchronous, one connection an instance.
 
-`log` holds each revision of each key, on a deletion the last state; `commits` has one row a batch with its time;
+`log` holds each revision of each key, on a deletion the last state; `commits` says when a revision was committed;
 `pins` are revisions whose state compaction leaves readable; `meta` holds the compaction mark. Runs in the threads of
 `sqlite.py`, which owns the decisions.
 """
@@ -16,6 +16,10 @@ from podling.storage.interface import Commit, Compacted, Page, Row, StorageError
 from podling.storage.ledger import prefix_end
 
 LAYOUT = 1
+PAGE_SIZE = 8192
+"""Bytes; an object of 1.5 KB with its managedFields fills half of the usual page, which would then hold one."""
+TIME_STEP = 1.0
+"""Seconds between the times noted in `commits`; history is limited by them, in days."""
 _TABLES = """
 CREATE TABLE log(
   revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,
@@ -72,10 +76,12 @@ class SqliteFile:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = apsw.Connection(path, flags=flags, vfs=vfs)
         self._db.set_busy_timeout(5000)
+        self._noted = 0.0
         if read_only:
             return
         if vfs is not None:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file; an old one keeps its own
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {synchronous}")
         layout = self._one("PRAGMA user_version")
@@ -92,14 +98,22 @@ class SqliteFile:
     # Writing.
 
     def append(self, rows: Sequence[Row], forget: Sequence[str], time: float) -> None:
-        """One batch: all `rows` in one statement (the interpreter is asked for once, not once a row); what the log
-        held of the keys `forget` goes with it. Nothing is written when this raises."""
+        """One batch; what the log held of the keys `forget` goes with it. Nothing is written when this raises.
+
+        All rows are one statement, and where nothing else has to be written it is the whole transaction: the
+        interpreter, for which this thread would wait each time, is then asked for once a batch. The time of a batch is
+        noted where the last one noted is older than `TIME_STEP`.
+        """
         values: list[str | int | float | bytes] = []
         for row in rows:
             values += (row.revision, row.key, row.created, row.version, row.deleted, row.value)
+        insert = "INSERT INTO log VALUES " + ",".join(["(?,?,?,?,?,?)"] * len(rows))
+        if not forget and 0 <= time - self._noted < TIME_STEP:
+            self._db.execute(insert, values)
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("INSERT INTO log VALUES " + ",".join(["(?,?,?,?,?,?)"] * len(rows)), values)
+            self._db.execute(insert, values)
             if forget:
                 places = ",".join("?" * len(forget))
                 self._db.execute(
@@ -107,6 +121,7 @@ class SqliteFile:
                 )
             self._db.execute("INSERT INTO commits VALUES (?, ?)", (rows[-1].revision, time))
             self._db.execute("COMMIT")
+            self._noted = time
         except apsw.Error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -141,8 +156,10 @@ class SqliteFile:
         return self._one("SELECT value FROM meta WHERE name = 'compacted'")
 
     def revision(self) -> int:
-        """The last revision ever committed; 1 in a new file."""
-        return self._one("SELECT max(1, ifnull((SELECT max(last_revision) FROM commits), 1))")
+        """The last revision ever committed; 1 in a new file. Its row may be gone: then compaction took it, and the
+        mark is not below it."""
+        logged, noted = "SELECT max(revision) FROM log", "SELECT max(last_revision) FROM commits"
+        return max(1, self.mark(), self._one(f"SELECT max(ifnull(({logged}), 1), ifnull(({noted}), 1))"))
 
     def live(self) -> Iterator[Row]:
         """All rows that are not deleted."""
@@ -159,7 +176,7 @@ class SqliteFile:
         return pages * self._one("PRAGMA page_size")
 
     def revision_before(self, time: float) -> int:
-        """The last revision committed before a wall-clock time; 0 for none."""
+        """The last noted revision committed before a wall-clock time, at most `TIME_STEP` too early; 0 for none."""
         revision = 0
         for last, when in self._db.execute("SELECT last_revision, time FROM commits ORDER BY last_revision"):
             if when >= time:

@@ -183,7 +183,9 @@ def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Ou
         return Response(200, body if len(body) <= PIECE else _cut(body))
     if renderer.form.shape:
         return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.item), tail))
-    return Stream(lambda sink: flow(sink, head, backend.pieces.of(renderer.served, prefix, page.objects), tail))
+    if known := backend.pieces.known(renderer.served, prefix, page.objects):
+        return Response(200, (head, *known, tail))
+    return Stream(lambda sink: flow(sink, head, backend.pieces.made(renderer.served, prefix, page.objects), tail))
 
 
 def _cut(body: bytes) -> Sequence[bytes]:

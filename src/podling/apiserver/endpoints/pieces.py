@@ -56,20 +56,23 @@ class PieceCache:
     def __init__(self) -> None:
         self._lists: OrderedDict[tuple[Served, str], tuple[Sequence[Object], list[bytes]]] = OrderedDict()
 
-    async def of(self, served: Served, prefix: str, objects: Sequence[Object]) -> Pieces:
+    def known(self, served: Served, prefix: str, objects: Sequence[Object]) -> Sequence[bytes]:
+        """The pieces of exactly these objects, the first one without its comma; empty where they have to be made."""
         key = (served, prefix)
-        before, pieces = self._lists.get(key, ((), []))
+        before, pieces = self._lists.get(key, ((), ()))
         # Objects are compared by identity: one revision of an object is one value.
-        if len(before) == len(objects) and list(before) == list(objects):
-            self._lists.move_to_end(key)
-            for piece in pieces:
-                yield piece
-            return
+        if len(before) != len(objects) or list(before) != list(objects):
+            return ()
+        self._lists.move_to_end(key)
+        return pieces
+
+    async def made(self, served: Served, prefix: str, objects: Sequence[Object]) -> Pieces:
+        """The pieces as `pieces_of` makes them, remembered for the next one who asks."""
         made: list[bytes] = []
         async for piece in pieces_of(objects, served.item):
-            made.append(piece)
+            made.append(piece if made else piece[1:])
             yield piece
         if sum(map(len, made)) <= CACHED_BYTES:
-            self._lists[key] = (objects, made)
+            self._lists[served, prefix] = (objects, made)
             if len(self._lists) > CACHED_LISTS:
                 self._lists.popitem(last=False)

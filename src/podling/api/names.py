@@ -94,6 +94,15 @@ def _length(value: str) -> int:
 
 def dns_label(value: str) -> list[str]:
     """An RFC 1123 label: names of Namespaces, containers, ports of Services."""
+    return [] if len(value) <= 63 and _is_dns_label(value) else _dns_label(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_dns_label(value: str) -> bool:
+    return not _dns_label(value)
+
+
+def _dns_label(value: str) -> list[str]:
     out = [too_long(63)] if _length(value) > 63 else []
     if not _matches(LABEL, value):
         dotted = _matches(SUBDOMAIN, value)
@@ -165,6 +174,15 @@ def _qualified_name(value: str) -> list[str]:
 
 
 def label_value(value: str) -> list[str]:
+    return [] if len(value) <= 63 and _is_label_value(value) else _label_value(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_label_value(value: str) -> bool:
+    return not _label_value(value)
+
+
+def _label_value(value: str) -> list[str]:
     out = [too_long(63)] if _length(value) > 63 else []
     if not _matches(LABEL_VALUE, value):
         out.append(mismatch(LABEL_VALUE_SAYS, LABEL_VALUE, "MyValue", "my_value", "12345"))

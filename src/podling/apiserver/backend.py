@@ -12,7 +12,7 @@ from podling.api.schema import Schemas
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
 from podling.apiserver.metrics import Metrics
-from podling.apiserver.registry.heads import Describe
+from podling.apiserver.registry.heads import Describer
 from podling.apiserver.registry.served import Resources, Served, encode
 from podling.env import Env
 from podling.network.dialer import Dialer
@@ -53,7 +53,7 @@ class Backend:
     token_reader: TokenReader | None
     discovery: Discovery
     openapi: OpenApi
-    describe: Describe
+    describe: Describer
     health: Callable[[str], Mapping[str, str]]
     """The checks of livez, readyz or healthz: name → what is wrong, empty where nothing is."""
 
@@ -64,5 +64,5 @@ class Backend:
     def imagine(self, key: str, hub: dict[str, Any], revision: int) -> Object:
         """The object a dry run would have stored."""
         raw = encode(hub)
-        head, decode = self.describe(key, raw)
+        head, decode = self.describe.of(key, hub)
         return Object(key, raw, revision, head, decode)

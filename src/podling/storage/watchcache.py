@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from podling.api.objects import Event, EventType, Head, Object
@@ -23,8 +23,10 @@ from podling.storage.ring import Ring
 from podling.storage.watch import Watch
 from podling.supervise import Supervisor
 
-Describe = Callable[[str, bytes], tuple[Head, Callable[[bytes], Any]]]
-"""(key, stored JSON) → the head, and what decodes the typed view."""
+Description = tuple[Head, Callable[[bytes], Any]]
+"""The head of an object, and what decodes its typed view."""
+Describe = Callable[[str, bytes], Description]
+"""(key, stored JSON) → its description."""
 
 INDEXED_FIELDS = ("spec.nodeName",)
 LOADED_AT_ONCE = 500
@@ -47,6 +49,7 @@ class WatchCache:
         self._watchers: dict[str, InterestIndex[Watch]] = {}
         self._followers: dict[str, list[Callable[[Event], None]]] = {}
         self._awaited: dict[int, list[asyncio.Future[None]]] = {}
+        self._described: dict[str, tuple[bytes, Description]] = {}
         self._ring = Ring(0, ring_bytes)
         self.revision = 0
         """The last revision applied: what a list says it was read at."""
@@ -106,13 +109,13 @@ class WatchCache:
 
     # Writing: to the store, and back when it is visible here.
 
-    async def create(self, key: str, raw: bytes) -> Object:
-        """Raises what `Storage.create` raises."""
-        return await self._visible(await self.storage.create(key, raw))
+    async def create(self, key: str, raw: bytes, described: Description | None = None) -> Object:
+        """`described`: of `raw`, where the writer has it at hand. Raises what `Storage.create` raises."""
+        return await self._visible(await self._write(self.storage.create(key, raw), key, raw, described))
 
-    async def update(self, key: str, raw: bytes, *, expect: int) -> Object:
+    async def update(self, key: str, raw: bytes, *, expect: int, described: Description | None = None) -> Object:
         """Raises what `Storage.update` raises."""
-        return await self._visible(await self.storage.update(key, raw, expect=expect))
+        return await self._visible(await self._write(self.storage.update(key, raw, expect=expect), key, raw, described))
 
     async def delete(self, key: str, *, expect: int, last: bytes | None = None) -> Object:
         """The last state, at the revision of the deletion. Raises what `Storage.delete` raises."""
@@ -220,8 +223,22 @@ class WatchCache:
         live = self._objects.get(row.key)
         return live if live is not None and live.revision == row.revision else self._object(row)
 
+    async def _write(self, write: Awaitable[Row], key: str, raw: bytes, described: Description | None) -> Row:
+        """Remembers the description until the cache sees the very bytes it is of."""
+        if described is not None:
+            self._described[key] = (raw, described)
+        try:
+            return await write
+        except BaseException:
+            self._described.pop(key, None)
+            raise
+
     def _object(self, row: Row) -> Object:
-        head, decode = self._describe(row.key, row.value)
+        known = self._described.pop(row.key, None)
+        if known is not None and known[0] is row.value:
+            head, decode = known[1]
+        else:
+            head, decode = self._describe(row.key, row.value)
         return Object(row.key, row.value, row.revision, head, decode)
 
     def _put(self, new: Object, old: Object | None) -> None:

@@ -134,4 +134,5 @@ async def _store(backend: Backend, wanted: Change, key: str, current: Object, ne
         await backend.allocator.deleted(served, gone)
         return gone
     async with backend.allocator.updating(served, new, current):
-        return await backend.cache.update(key, encode(new), expect=current.revision)
+        described = backend.describe.of(key, new)
+        return await backend.cache.update(key, encode(new), expect=current.revision, described=described)

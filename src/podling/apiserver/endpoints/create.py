@@ -130,4 +130,4 @@ async def _store(backend: Backend, served: Served, hub: Json, dry: bool) -> Obje
             raise already_exists(served.entry.plural, metadata["name"], served.entry.group)
         return backend.imagine(key, hub, 0)
     async with backend.allocator.creating(served, hub):
-        return await backend.cache.create(key, encode(hub))
+        return await backend.cache.create(key, encode(hub), backend.describe.of(key, hub))

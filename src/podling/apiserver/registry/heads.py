@@ -6,7 +6,7 @@ and how the typed view is decoded. Keys under `internal/` are the server's own (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,8 +15,7 @@ import orjson
 from podling.api.catalog import Catalog
 from podling.api.kinds.kind import Generic, Kind
 from podling.api.objects import Head
-
-Describe = Callable[[str, bytes], tuple[Head, Callable[[bytes], Any]]]
+from podling.storage.watchcache import Description
 
 INTERNAL = "internal/"
 
@@ -31,9 +30,12 @@ class Describer:
         self._kinds = self._builtin
         self._other = msgspec.json.Decoder(Generic).decode
 
-    def __call__(self, key: str, raw: bytes) -> tuple[Head, Callable[[bytes], Any]]:
+    def __call__(self, key: str, raw: bytes) -> Description:
+        return self.of(key, orjson.loads(raw))
+
+    def of(self, key: str, obj: dict[str, Any]) -> Description:
+        """Of the object that has just been encoded, whose labels nobody changes any more."""
         group, plural, _ = key.split("/", 2)
-        obj = orjson.loads(raw)
         kind = self._kinds.get(f"{group}/{plural}")
         if kind is None:
             return head_of(obj, {}), self._other

@@ -30,7 +30,7 @@ def entries(obj: Json, now: float) -> int:
 def validate(obj: Json) -> list[Cause]:
     data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
     found = datarules.keys("data", data)
-    for key in data:
+    for key in data if binary else ():
         if key in binary:
             found.append(causes.invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
     found += datarules.keys("binaryData", binary)

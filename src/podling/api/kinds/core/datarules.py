@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from podling.api import names
@@ -14,10 +15,19 @@ LIMIT: Final = 1024 * 1024
 _IMMUTABLE: Final = "field is immutable when `immutable` is set"
 
 
+# File names that are neither hidden nor too long, a line each: what keys usually are, checked in one go.
+_USUAL_KEYS: Final = re.compile(r"(?:[-_a-zA-Z0-9][-._a-zA-Z0-9]{0,252}\n)*[-_a-zA-Z0-9][-._a-zA-Z0-9]{0,252}")
+
+
 def keys(field: str, data: Json | None) -> list[Cause]:
+    if not data:
+        return []
+    lines = "\n".join(data)
+    if lines.count("\n") < len(data) and _USUAL_KEYS.fullmatch(lines):
+        return []
     return [
         cause
-        for key in data or ()
+        for key in data
         if (wrong := names.config_key(key))
         for cause in rules.all_invalid(f"{field}[{key}]", key, wrong)
     ]

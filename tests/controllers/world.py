@@ -29,6 +29,7 @@ from podling.client.resources import (
     NAMESPACES,
     NODES,
     PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
     PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
@@ -50,6 +51,7 @@ from podling.reconcile.action import (
     Empty,
     Patch,
     Present,
+    Remember,
     Tell,
     Update,
 )
@@ -75,13 +77,14 @@ KINDS = {
     DEPLOYMENTS: "Deployment",
     JOBS: "Job",
     PERSISTENTVOLUMECLAIMS: "PersistentVolumeClaim",
+    PERSISTENTVOLUMES: "PersistentVolume",
     REPLICATIONCONTROLLERS: "ReplicationController",
     RESOURCEQUOTAS: "ResourceQuota",
     STATEFULSETS: "StatefulSet",
     PODDISRUPTIONBUDGETS: "PodDisruptionBudget",
     HORIZONTALPODAUTOSCALERS: "HorizontalPodAutoscaler",
 }
-CLUSTER_SCOPED = (NAMESPACES, NODES)
+CLUSTER_SCOPED = (NAMESPACES, NODES, PERSISTENTVOLUMES)
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())
 NOW = 1_700_000_000.0
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -101,6 +104,8 @@ class World:
         self.done: list[Action] = []
         self.again: list[float] = []
         self.refuse: Callable[[Action], ApiError | None] = lambda action: None
+        self.remembered: dict[str, Any] = {}
+        """By uid of the object."""
         self.answers: Callable[[Ask], Json | ApiError] = _nobody_answers
         self._count = 0
         self._schemas = load()
@@ -152,9 +157,10 @@ class World:
         found = view.of(resource).get(meta.get("namespace", ""), meta["name"])
         if found is None:
             return
-        self.carry_out(controller.reconcile(found, view))
+        view.remembered = self.remembered.get(found.head.uid)
+        self.carry_out(controller.reconcile(found, view), found.head.uid)
 
-    def carry_out(self, plan: Iterable[Iterable[Action]]) -> None:
+    def carry_out(self, plan: Iterable[Iterable[Action]], uid: str = "") -> None:
         steps = iter(plan)
         answers: list[Json | ApiError] = []
         while True:
@@ -162,7 +168,10 @@ class World:
             if group is None:
                 return
             answers = [self.answers(action) for action in group if isinstance(action, Ask)]
-            results = [self._try(action) for action in group if not isinstance(action, Ask)]
+            for action in group:
+                if isinstance(action, Remember):
+                    self.remembered[uid] = action.value
+            results = [self._try(action) for action in group if not isinstance(action, Ask | Remember)]
             if not all(results):
                 return
 

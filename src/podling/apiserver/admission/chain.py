@@ -14,15 +14,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from podling.apiserver.admission.customdefinitions import CustomDefinitions
+from podling.apiserver.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
 from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
 from podling.apiserver.admission.podsecurity import PodSecurity
+from podling.apiserver.admission.podtopologylabels import PodTopologyLabels
 from podling.apiserver.admission.priority import Priority
 from podling.apiserver.admission.resourcequota import ResourceQuota
+from podling.apiserver.admission.runtimeclass import RuntimeClass
 from podling.apiserver.admission.serviceaccount import ServiceAccount
+from podling.apiserver.admission.storageobjects import PersistentVolumeClaimResize, StorageObjectInUseProtection
 from podling.apiserver.admission.taintnodes import TaintNewNodes
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
@@ -127,7 +131,13 @@ class Admission:
             PodSecurity(env, cache),
             Priority(cache, config.priority_classes),
             DefaultTolerations(),
+            DefaultStorageClass(cache),
+            StorageObjectInUseProtection(),
             Escalation(authorizer, cache),
+            PersistentVolumeClaimResize(cache),
+            RuntimeClass(cache),
+            DefaultIngressClass(cache),
+            PodTopologyLabels(cache),
             CustomDefinitions(),
             *asking.mutating(),
             *asking.validating(),

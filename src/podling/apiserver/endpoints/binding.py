@@ -66,8 +66,9 @@ def bound(pod: Json, binding: Json, node: str, now: str) -> Json:
     if spec.get("schedulingGates"):
         raise conflict("pods/binding", name, why=f"pod {name} has non-empty .spec.schedulingGates")
     spec["nodeName"] = node
-    if annotations := binding.get("annotations"):
-        pod["metadata"].setdefault("annotations", {}).update(annotations)
+    for field in ("annotations", "labels"):
+        if binding.get(field):
+            pod["metadata"].setdefault(field, {}).update(binding[field])
     status = pod.setdefault("status", {})
     others = [each for each in status.get("conditions") or () if each.get("type") != "PodScheduled"]
     status["conditions"] = [*others, {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}]

@@ -7,11 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from podling.api.catalog import Catalog, Resource
 from podling.api.errors import ApiError
-from podling.api.schema import load
 from podling.apiserver.config import Config
 from podling.apiserver.message import Request, Response, Stream
 from podling.apiserver.registry.bootstrap import SERVER

@@ -58,7 +58,7 @@ async def test_a_taken_node_port_is_refused_and_its_address_is_given_back() -> N
 async def test_addresses_outside_and_taken_ones_are_refused() -> None:
     async with serving() as api:
         outside = await refusal(api, "a", clusterIP="192.168.1.1")
-        assert "the provided IP (192.168.1.1) is not in the valid range" in outside and "10.96.0.0/12" in outside
+        assert "failed to allocate IP 192.168.1.1: the provided network does not match the current range" in outside
         taken = await refusal(api, "a", clusterIP="10.96.0.1")
         assert "failed to allocate IP 10.96.0.1: provided IP is already allocated" in taken
 
@@ -118,3 +118,49 @@ async def test_a_restart_repairs_claims_that_a_crash_left() -> None:
     async with serving(storage) as api:
         assert api.server.backend.cache.get(key) is not None
         await service(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": 31000}])
+
+
+RANGES = "/apis/networking.k8s.io/v1/servicecidrs"
+READY = {"type": "Ready", "status": "True", "reason": "", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+
+
+async def ready_range(api: Api, name: str, cidr: str) -> None:
+    """A range as a controller leaves it."""
+    await api.make(RANGES, {"metadata": {"name": name}, "spec": {"cidrs": [cidr]}})
+    answer = await api.patch(f"{RANGES}/{name}/status", {"status": {"conditions": [READY]}})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_the_range_of_the_cluster_is_an_object_that_is_ready() -> None:
+    async with serving() as api:
+        cidr = (await api.get(f"{RANGES}/kubernetes")).json()
+        assert cidr["spec"]["cidrs"] == ["10.96.0.0/12"]
+        assert [(each["type"], each["status"]) for each in cidr["status"]["conditions"]] == [("Ready", "True")]
+
+
+async def test_addresses_come_from_a_further_range_once_it_is_ready() -> None:
+    async with serving() as api:
+        await api.make(RANGES, {"metadata": {"name": "early"}, "spec": {"cidrs": ["10.201.0.0/24"]}})
+        assert "does not match" in await refusal(api, "a", clusterIP="10.201.0.7")
+        await ready_range(api, "more", "10.200.0.0/24")
+        assert (await service(api, "b", clusterIP="10.200.0.7"))["spec"]["clusterIP"] == "10.200.0.7"
+        address = (await api.get("/apis/networking.k8s.io/v1/ipaddresses/10.200.0.7")).json()
+        assert address["spec"]["parentRef"]["name"] == "b"
+
+
+async def test_a_full_range_gives_way_to_the_next() -> None:
+    async with serving(service_cidr="10.50.0.0/30") as api:
+        assert (await service(api, "a"))["spec"]["clusterIP"] == "10.50.0.2"
+        assert "failed to allocate a serviceIP: range is full" in await refusal(api, "b")
+        await ready_range(api, "more", "10.60.0.0/24")
+        assert (await service(api, "b"))["spec"]["clusterIP"].startswith("10.60.0.")
+
+
+async def test_the_object_of_an_address_in_use_comes_back() -> None:
+    async with serving() as api:
+        address = (await service(api, "a"))["spec"]["clusterIP"]
+        path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
+        before = (await api.get(path)).json()
+        assert (await api.http.delete(path)).status_code == 200
+        after = (await api.get(path)).json()
+        assert after["spec"] == before["spec"] and after["metadata"]["uid"] != before["metadata"]["uid"]

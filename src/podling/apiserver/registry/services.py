@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from podling.storage.watchcache import WatchCache
 Json = dict[str, Any]
 
 ADDRESSES = prefix_of("networking.k8s.io", "ipaddresses")
+RANGES = prefix_of("networking.k8s.io", "servicecidrs")
 PORTS = f"{INTERNAL}nodeports/"
 _NOTHING: AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
@@ -38,7 +39,7 @@ class Allocator:
 
     def __init__(self, cache: WatchCache, env: Env, cidr: str, ports: tuple[int, int]) -> None:
         self.cache, self.env = cache, env
-        self.network = ipaddress.IPv4Network(cidr)
+        self._ranges = Ranges(cache, ipaddress.IPv4Network(cidr))
         self.ports = ports
 
     def creating(self, served: Served, hub: Json) -> AbstractAsyncContextManager[Any]:
@@ -55,6 +56,15 @@ class Allocator:
             owner = f"{gone.head.namespace}/{gone.head.name}"
             for key in claims_of(orjson.loads(gone.raw)):
                 await self.free(key, owner)
+        elif served.kind.kind == "IPAddress" and served.kind.group == "networking.k8s.io":
+            await self._take_back(gone)
+
+    async def _take_back(self, gone: Object) -> None:
+        """The object of an address that a Service goes on using comes back, or somebody else would be given it."""
+        owner = _owner_of(orjson.loads(gone.raw))
+        holder = self.cache.get(f"{prefix_of('', 'services')}{owner}") if owner else None
+        if holder is not None and gone.key in claims_of(orjson.loads(holder.raw)):
+            await self.take(gone.key, owner)
 
     async def take(self, key: str, owner: str) -> bool:
         """Claim one key; False where another has it."""
@@ -107,13 +117,23 @@ class Allocator:
         address = {"kind": "IPAddress", "apiVersion": "networking.k8s.io/v1", "metadata": metadata}
         return orjson.dumps(address | {"spec": {"parentRef": parent}})
 
+    def has_address(self, address: str) -> bool:
+        """Whether it lies in a range that addresses are given out from."""
+        try:
+            wanted = ipaddress.IPv4Address(address)
+        except ValueError:
+            return False
+        return any(wanted in network for network in self._ranges.ready())
+
     def free_addresses(self) -> Iterator[str]:
-        """Free addresses from a random place on; the first ones are kept for those who ask by name (KEP-3070)."""
-        size = self.network.num_addresses
-        reserved = min(max(16, size // 16), 256)
-        first, count = int(self.network.network_address), size - 2
-        for number in self._from_random_place(count, reserved):
-            yield str(ipaddress.IPv4Address(first + 1 + number))
+        """Addresses of each range from a random place on; its first ones are kept for those who ask by name
+        (KEP-3070)."""
+        for network in self._ranges.ready():
+            size = network.num_addresses
+            reserved = min(max(16, size // 16), 256)
+            first, count = int(network.network_address), size - 2
+            for number in self._from_random_place(count, reserved):
+                yield str(ipaddress.IPv4Address(first + 1 + number))
 
     def free_ports(self) -> Iterator[int]:
         """The same for node ports (KEP-3668)."""
@@ -130,6 +150,36 @@ class Allocator:
         for step in range(upper):
             yield reserved + (start + step) % upper
         yield from range(reserved)
+
+
+class Ranges:
+    """The ranges that addresses come from: every ServiceCIDR that is ready and not about to go (KEP-1880)."""
+
+    def __init__(self, cache: WatchCache, first: ipaddress.IPv4Network) -> None:
+        """`first` is the server's own range, which counts before its object is there."""
+        self._cache, self._first = cache, first
+        self._known: tuple[Sequence[Object], tuple[ipaddress.IPv4Network, ...]] = ((), (first,))
+
+    def ready(self) -> tuple[ipaddress.IPv4Network, ...]:
+        """The server's own range first."""
+        objects, networks = self._known
+        found = self._cache.list(RANGES)
+        if len(found) != len(objects) or any(one is not other for one, other in zip(found, objects, strict=True)):
+            more = {network: None for obj in found for network in _networks(orjson.loads(obj.raw))}
+            own = {} if any(obj.head.name == "kubernetes" for obj in found) else {self._first: None}
+            networks = tuple(sorted({**own, **more}, key=lambda network: network != self._first))
+            self._known = (found, networks)
+        return networks
+
+
+def _networks(cidr: Mapping[str, Any]) -> Iterator[ipaddress.IPv4Network]:
+    conditions = (cidr.get("status") or {}).get("conditions") or ()
+    ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+    if not ready or cidr["metadata"].get("deletionTimestamp"):
+        return
+    for text in (cidr.get("spec") or {}).get("cidrs") or ():
+        if ":" not in text:
+            yield ipaddress.IPv4Network(text, strict=False)
 
 
 class Claims:
@@ -184,14 +234,9 @@ class Claims:
         spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
 
     async def _this_address(self, address: str) -> None:
-        network = self._allocator.network
-        if ipaddress.ip_address(address) not in network:
-            raise self._refused(
-                "spec.clusterIPs",
-                [address],
-                f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
-                f"The range of valid IPs is {network}",
-            )
+        if not self._allocator.has_address(address):
+            why = f"failed to allocate IP {address}: the provided network does not match the current range"
+            raise self._refused("spec.clusterIPs", [address], why)
         if not await self._take(f"{ADDRESSES}{address}"):
             why = f"failed to allocate IP {address}: provided IP is already allocated"
             raise self._refused("spec.clusterIPs", [address], why)

@@ -30,6 +30,7 @@ from podling.reconcile.action import (
     Group,
     Patch,
     Present,
+    Remember,
     Tell,
     Update,
 )
@@ -49,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True):
     failure: ApiError | None = None
     again: float | None = None
     answers: tuple[dict[str, Any] | ApiError, ...] = ()
+    kept: Remember | None = None
 
 
 class NotYet(ApiError):
@@ -75,6 +77,7 @@ class Doer:
             failure=next((outcome.failure for outcome in outcomes if outcome.failure is not None), None),
             again=min(agains, default=None),
             answers=tuple(answer for outcome in outcomes for answer in outcome.answers),
+            kept=next((outcome.kept for outcome in outcomes if outcome.kept is not None), None),
         )
 
     async def _one(self, action: Action) -> Outcome:
@@ -84,7 +87,7 @@ class Doer:
             outcome = Outcome(sights=await self._after_loss(action), failure=error)
         except ApiError as error:
             outcome = Outcome(failure=error)
-        if self._journal is not None:
+        if self._journal is not None and not isinstance(action, Remember):
             self._journal(_line(action, outcome))
         if outcome.failure is not None and isinstance(action, Create | Delete) and action.failed is not None:
             self._say(action.failed, "", str(outcome.failure))
@@ -112,6 +115,8 @@ class Doer:
                 return Outcome()
             case Ask():
                 return await self._ask(action)
+            case Remember():
+                return Outcome(kept=action)
             case Again(after):
                 return Outcome(again=after)
             case Absent() | Present() | Empty():
@@ -192,6 +197,8 @@ def _line(action: Action, outcome: Outcome) -> str:
         case Tell():
             about = action.about
             return f"tell {action.reason} {about.kind} {about.namespace}/{about.name}: {action.message}"
+        case Remember():
+            return "remember"
         case Again():
             return f"again after {action.after:g} s"
         case Ask():

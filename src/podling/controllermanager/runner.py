@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any
 
 from podling.api.errors import ApiError
 from podling.api.objects import Object
@@ -57,6 +58,7 @@ class Runner:
         self._backoff: Backoff[str] = Backoff()
         self._failures: dict[str, ApiError] = {}
         self._not_before: dict[str, float] = {}
+        self._remembered: dict[str, Any] = {}
         self._wake = asyncio.Event()
         self._sources: dict[str, Informer] = {}
         self._attended: dict[Resource, None] = {}
@@ -194,6 +196,8 @@ class Runner:
             outcome = await self._doer.carry_out(group)
             sights += outcome.sights
             thinking.told(outcome.answers)
+            if outcome.kept is not None:
+                self._remembered[key] = outcome.kept.value
             failure, again = outcome.failure, outcome.again if again is None else again
             if failure is not None:
                 break
@@ -214,6 +218,7 @@ class Runner:
             self._queue.add_at(key, now + again)
         if self._object(key) is None:
             self._not_before.pop(key, None)
+            self._remembered.pop(key, None)
 
     def _plan(self, key: str) -> Plan:
         found = self._object(key)
@@ -244,7 +249,8 @@ class Runner:
         return None if source is None else source.by_key(key)
 
     def _view(self, key: str) -> LiveView:
-        return LiveView(self._informers, self._env, self._settings, self._served, self._failures.get(key))
+        failure, remembered = self._failures.get(key), self._remembered.get(key)
+        return LiveView(self._informers, self._env, self._settings, self._served, failure, remembered)
 
 
 class _Thinking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from podling.api.errors import ApiError
 from podling.client.indexed import Lister
 from podling.client.informer import Informers
@@ -20,9 +22,11 @@ class LiveView:
         settings: Settings,
         served: ServedResources,
         failure: ApiError | None = None,
+        remembered: Any = None,
     ) -> None:
         self._informers = informers
         self.now, self.settings, self.served, self.failure = env.now(), settings, served, failure
+        self.remembered = remembered
 
     def of(self, resource: Resource) -> Lister:
         return self._informers.of(resource)

@@ -110,13 +110,19 @@ class Ask(msgspec.Struct, frozen=True):
     query: tuple[tuple[str, str], ...] = ()
 
 
+class Remember(msgspec.Struct, frozen=True):
+    """Keep a frozen value for the next run of this key (`View.remembered`), as long as the process and the object."""
+
+    value: Any
+
+
 class Again(msgspec.Struct, frozen=True):
     """Reconcile this key again after some seconds even if nothing changes."""
 
     after: float
 
 
-Action = Create | Update | Patch | Delete | DeleteAll | Absent | Present | Empty | Ask | Tell | Again
+Action = Create | Update | Patch | Delete | DeleteAll | Absent | Present | Empty | Ask | Remember | Tell | Again
 Group = Sequence[Action]
 Plan = Iterable[Group]
 Answers = Sequence[dict[str, Any] | ApiError]

@@ -23,6 +23,16 @@ class Settings(msgspec.Struct, frozen=True):
     """A node whose Lease is older than this is unknown."""
     started: float = 0.0
     """When this control plane began to look (wall clock): a Lease cannot have been renewed while nobody served it."""
+    autoscaling_period: float = 15.0
+    """Between two looks of the horizontal autoscaler at the same target."""
+    downscale_window: float = 300.0
+    """How long it waits before it scales down, where the behavior does not say."""
+    autoscaling_tolerance: float = 0.1
+    """The share that a metric may be off its target."""
+    initialization: float = 300.0
+    """What a Pod so young uses of the processor is not believed until it was ready for a while."""
+    readiness_delay: float = 30.0
+    """A Pod that became unready so soon after its start has never been ready."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -79,6 +89,10 @@ class View(Protocol):
         """What ended the last plan for this key; None after one that succeeded."""
 
     @property
+    def remembered(self) -> Any:
+        """What the last run of this key asked to `Remember`; None where nothing."""
+
+    @property
     def served(self) -> ServedResources: ...
 
     def of(self, resource: Resource) -> Lister: ...
@@ -95,8 +109,10 @@ class Snapshot:
         settings: Settings | None = None,
         failure: ApiError | None = None,
         served: Iterable[Served] = (),
+        remembered: Any = None,
     ) -> None:
         self.now, self.failure, self.served = now, failure, ServedResources(served)
+        self.remembered = remembered
         self.settings = settings or Settings()
         self._listers: dict[Resource, _Seen] = {}
         for resource, value in objects:

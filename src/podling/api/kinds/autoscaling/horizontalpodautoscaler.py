@@ -14,7 +14,7 @@ import msgspec
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.autoscaling import oldversions
+from podling.api.kinds.autoscaling import oldversions, scalingrules
 from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, number, text
 from podling.api.kinds.kind import Conversion, Json, Kind, Strategy
 from podling.api.kinds.versions import same_shape
@@ -129,8 +129,8 @@ def _assembled(obj: Json, api_version: str, annotations: Json, spec: Json, statu
 def validate(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
     low, high, found = spec.get("minReplicas"), spec.get("maxReplicas", 0), []
-    if low is not None and low < 1:
-        found.append(causes.invalid("spec.minReplicas", low, "must be greater than or equal to 1"))
+    if low is not None and low < 0:
+        found.append(causes.invalid("spec.minReplicas", low, "must be greater than or equal to 0"))
     if high < 1:
         found.append(causes.invalid("spec.maxReplicas", high, "must be greater than 0"))
     if low is not None and high < low:
@@ -138,7 +138,7 @@ def validate(obj: Json) -> list[Cause]:
     for name in ("kind", "name"):
         text = at(spec, f"scaleTargetRef.{name}") or ""
         found += rules.named(f"spec.scaleTargetRef.{name}", text, names.path_segment)
-    return found
+    return found + scalingrules.metrics(spec) + scalingrules.behavior(spec)
 
 
 def reference(obj: Json, now: float) -> str:

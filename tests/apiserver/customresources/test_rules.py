@@ -98,14 +98,6 @@ async def test_a_wrong_definition_is_refused(crd: Json, message: str) -> None:
         assert message in answer.json()["message"]
 
 
-async def test_rules_that_are_not_evaluated_are_said_to_be() -> None:
-    async with serving() as api:
-        crd = changed("properties.spec.x-kubernetes-validations", [{"rule": "self.replicas < 5"}])
-        answer = await api.http.post(CRDS, json=crd)
-        assert answer.status_code == 201
-        assert "x-kubernetes-validations are kept, but not evaluated" in answer.headers["warning"]
-
-
 async def test_established_names_stay() -> None:
     async with serving() as api:
         crd = await defined(api)

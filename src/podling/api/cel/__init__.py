@@ -34,7 +34,7 @@ from collections.abc import Mapping
 from podling.api.cel.budget import PER_CALL, PER_MATCH, PER_VALIDATION, Budget
 from podling.api.cel.errors import CelBudgetExceeded, CelError, CelEvaluationError, CelSyntaxError
 from podling.api.cel.functions.authorization import Authorizer, Check, Decision
-from podling.api.cel.program import Compiler, Program
+from podling.api.cel.program import Compiler, Environments, Program
 from podling.api.cel.types import (
     AUTHORIZER,
     BOOL,
@@ -92,6 +92,7 @@ __all__ = [
     "Compiler",
     "Decision",
     "Duration",
+    "Environments",
     "Optional",
     "Program",
     "Timestamp",

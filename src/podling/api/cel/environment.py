@@ -48,13 +48,11 @@ _REPEATED: Final = 3
 class Environment:
     """Knows the types of some variables; `check(expression)` as often as there are expressions over them."""
 
-    def __init__(self, variables: Mapping[str, CelType]) -> None:
-        self._structs = _Structs()
-        self._config = json.dumps({**_base(), "variables": [self._variable(*each) for each in variables.items()]})
+    def __init__(self, variables: Mapping[str, CelType], structs: Structs | None = None) -> None:
+        self._variables, self._structs = variables, structs or Structs()
+        for type_ in variables.values():
+            self._structs.said(type_)
         self._env: Any = None
-
-    def _variable(self, name: str, type_: CelType) -> Json:
-        return {"name": name, **self._structs.said(type_)}
 
     def check(self, expression: str) -> Checked:
         """Raises CelSyntaxError with upstream's words."""
@@ -74,7 +72,34 @@ class Environment:
     def _made(self) -> Any:
         from cel_expr_python import cel
 
-        return cel.NewEnv(descriptor_pool=self._structs.pool(), config=cel.NewEnvConfigFromYaml(self._config))
+        pool = self._structs.pool()
+        said = {name: self._structs.said(type_) for name, type_ in self._variables.items()}
+        simple = {name: _simple(each) for name, each in said.items()}
+        if None not in simple.values():
+            variables = {name: cel.Type(text) for name, text in simple.items()}
+            return cel.NewEnv(descriptor_pool=pool, config=_config(), variables=variables)
+        # Only the library's own format can say what an optional holds.
+        text = json.dumps({**_base(), "variables": [{"name": name, **each} for name, each in said.items()]})
+        return cel.NewEnv(descriptor_pool=pool, config=cel.NewEnvConfigFromYaml(text))
+
+
+def _simple(said: Json) -> str | None:
+    """The type as the library's signatures have it; None where they cannot say it."""
+    name = str(said["type_name"])
+    if name == "optional_type":
+        return None
+    inner = [_simple(each) for each in said.get("params", ())]
+    if None in inner:
+        return None
+    return f"{name}<{', '.join(each or '' for each in inner)}>" if inner else name
+
+
+@lru_cache(maxsize=1)
+def _config() -> Any:
+    """Reading it takes ten times as long as making an environment of it."""
+    from cel_expr_python import cel
+
+    return cel.NewEnvConfigFromYaml(json.dumps(_base()))
 
 
 @lru_cache(maxsize=1)
@@ -86,10 +111,15 @@ def _base() -> Json:
     }
 
 
-class _Structs:
-    """Structs as protobuf messages, named by the order in which they were met."""
+class Structs:
+    """Structs as protobuf messages, named by the order in which they were met.
+
+    Environments that share them share the messages, too.
+    """
 
     def __init__(self) -> None:
+        self._pool: Any = None
+        self._pooled = 0
         self._messages: list[tuple[str, CelType]] = []
         self._known: dict[int, str] = {}
 
@@ -110,8 +140,8 @@ class _Structs:
 
     def pool(self) -> Any:
         """None where there are no structs: the library has a pool of its own then."""
-        if not self._messages:
-            return None
+        if not self._messages or self._pooled == len(self._messages):
+            return self._pool
         from google.protobuf import descriptor_pb2, descriptor_pool
 
         pool = descriptor_pool.DescriptorPool()
@@ -125,6 +155,7 @@ class _Structs:
             done += 1
             self._declare(file.message_type.add(name=name), type_)
         pool.AddSerializedFile(file.SerializeToString())
+        self._pool, self._pooled = pool, len(self._messages)
         return pool
 
     def _declare(self, message: DescriptorProto, type_: CelType) -> None:

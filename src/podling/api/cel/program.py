@@ -7,7 +7,7 @@ from typing import Any
 
 from podling.api.cel.budget import Budget
 from podling.api.cel.checkedexpr import Checked
-from podling.api.cel.environment import Environment
+from podling.api.cel.environment import Environment, Structs
 from podling.api.cel.errors import CelEvaluationError, CelSyntaxError
 from podling.api.cel.evaluator import UNSET, Evaluator
 from podling.api.cel.library import BY_NAME
@@ -31,6 +31,10 @@ class Program:
         """The type of what it evaluates to, `dyn` where only evaluation tells."""
         return self.checked.result
 
+    def names(self, variable: str) -> bool:
+        """Whether the expression refers to a variable."""
+        return variable in self.checked.names.values()
+
     def evaluate(self, values: Mapping[str, Any], budget: Budget) -> Any:
         """Raises CelEvaluationError, CelBudgetExceeded."""
         meter = budget.begin()
@@ -47,9 +51,27 @@ class Program:
 class Compiler:
     """Compiles expressions over the same variables."""
 
-    def __init__(self, variables: Mapping[str, CelType]) -> None:
-        self._environment, self._names = Environment(variables), tuple(variables)
+    def __init__(self, variables: Mapping[str, CelType], structs: Structs | None = None) -> None:
+        self._environment, self._names = Environment(variables, structs), tuple(variables)
 
     def compile(self, expression: str) -> Program:
         """Raises CelSyntaxError."""
         return Program(expression, self._names, self._environment.check(expression))
+
+
+class Environments:
+    """Compilers over different variables that share their structs: the rules of one schema."""
+
+    def __init__(self) -> None:
+        self._structs = Structs()
+        self._compilers: dict[tuple[tuple[str, int, str], ...], tuple[Compiler, Mapping[str, CelType]]] = {}
+
+    def over(self, variables: Mapping[str, CelType]) -> Compiler:
+        key = tuple(
+            (name, id(type_.params[0] if type_.params else type_), type_.name) for name, type_ in variables.items()
+        )
+        known = self._compilers.get(key)
+        if known is None:
+            # The types are kept as well, for their identities are the keys.
+            known = self._compilers[key] = Compiler(variables, self._structs), variables
+        return known[0]

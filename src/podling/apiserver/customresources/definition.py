@@ -15,7 +15,6 @@ from podling.api.kinds.apiextensions.customresource import Version, versions_of
 from podling.api.kinds.kind import Kind
 from podling.api.objects import Object
 from podling.api.schema import Type
-from podling.api.schema.custom import ratcheted
 from podling.apiserver.customresources.names import is_true
 from podling.apiserver.registry.served import Served
 
@@ -46,10 +45,10 @@ class CustomResource(Resource):
         return obj if current else self.compiled.normalize(obj)
 
     def validate_update(self, new: Json, old: Json, subresource: str = "") -> list[Cause]:
-        """Only what the update touches has to be right (ratcheting)."""
+        """Only what the update touches has to be right (ratcheting). Raises Overlong."""
         assert self.compiled is not None
         causes = meta.validate_update(new["metadata"], old["metadata"])
-        return causes + ratcheted(self.compiled.examine(new), new, old)
+        return causes + self.compiled.judge(new, old)
 
 
 class CustomServed(Served):

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from podling.api.schema.custom.structural import has_rules
 from podling.apiserver.message import Request
 
 Json = dict[str, Any]
-RULES: Final = "podling: x-kubernetes-validations are kept, but not evaluated here yet"
 WEBHOOK: Final = (
     "podling: conversion webhooks are not called here yet: versions differ in apiVersion only, as with strategy None"
 )
@@ -20,7 +18,5 @@ WEBHOOK: Final = (
 def warn(request: Request, crd: Json) -> None:
     """`crd`: a CustomResourceDefinition as it will be stored."""
     spec = crd.get("spec") or {}
-    if has_rules(spec.get("versions")):
-        request.warn(RULES)
     if (spec.get("conversion") or {}).get("strategy") == "Webhook":
         request.warn(WEBHOOK)

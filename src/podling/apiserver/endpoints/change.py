@@ -14,6 +14,7 @@ from podling.api.errors import conflict, invalid, not_found
 from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.backend import Backend
+from podling.apiserver.customresources.judging import judged
 from podling.apiserver.endpoints.revisions import caught_up
 from podling.apiserver.message import Request
 from podling.apiserver.registry.deletion import complete
@@ -93,7 +94,7 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
         return None, conditional
     if wanted.own_rules:
         return new, conditional
-    if causes := served.entry.validate_update(new, old, wanted.subresource):
+    if causes := await judged(backend.env, lambda: served.entry.validate_update(new, old, wanted.subresource)):
         raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
     await backend.admission.validate(attempt)
     return new, conditional

@@ -15,6 +15,7 @@ from podling.api.objects import Object
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.authorization.question import question_of
 from podling.apiserver.backend import Backend
+from podling.apiserver.customresources.judging import judged
 from podling.apiserver.endpoints.answer import written
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.options import dry_run
@@ -116,7 +117,7 @@ async def _prepare(
     namespace = metadata.get("namespace", "")
     attempt = Attempt("CREATE", served, namespace, hub, None, request, dry=dry, generated=generated)
     await backend.admission.admit(attempt)
-    if causes := served.entry.validate(hub):
+    if causes := await judged(backend.env, lambda: served.entry.validate(hub)):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)
     await backend.admission.validate(attempt)
 

@@ -14,7 +14,8 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.kind import Json
 from podling.api.schema.custom.jsonpath import BadPath, compile_path
-from podling.api.schema.custom.structural import structural_causes
+from podling.api.schema.custom.rulecheck import rule_causes
+from podling.api.schema.custom.structural import has_rules, structural_causes
 
 COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
@@ -144,7 +145,10 @@ def _schemas(versions: Sequence[Json]) -> Iterator[Cause]:
                 if not (each.get("schema") or {}).get("openAPIV3Schema"):
                     yield causes.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
             return
-        yield from structural_causes(schema, f"{path}.openAPIV3Schema")
+        wrong = structural_causes(schema, f"{path}.openAPIV3Schema")
+        yield from wrong
+        if not wrong and has_rules(schema):
+            yield from rule_causes(schema, f"{path}.openAPIV3Schema")
 
 
 def _subresources(versions: Sequence[Json]) -> Iterator[Cause]:

@@ -10,11 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from podling.api.cel import Budget
+from podling.api.errors import Cause
 from podling.api.kinds.apiextensions.customcolumns import columns_of, fields_of
 from podling.api.kinds.kind import Conversion, Json, Kind, Scale, Strategy
-from podling.api.schema.custom import CustomType, Finding, compile_values, custom_type, ratcheted
+from podling.api.schema.custom import (
+    ABSENT,
+    ON_THE_LOOP,
+    CustomType,
+    Finding,
+    Overlong,
+    compile_rules,
+    compile_values,
+    custom_type,
+    judge,
+    ratcheted,
+)
+from podling.api.schema.custom.structural import has_rules
 from podling.api.schema.types import Type
 
 ANYTHING: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -65,7 +80,8 @@ class Version:
     """The version as the CRD has it."""
     normalize: Callable[[Json], Json]
     """A stored object as this version has it; a new dict."""
-    examine: Callable[[Json], list[Finding]]
+    judge: Callable[[Json, Json | None], list[Cause]]
+    """What is wrong with a new object, or with the change of an old one. Raises Overlong."""
 
 
 def versions_of(crd: Json, metadata: Type) -> dict[str, Version]:
@@ -94,15 +110,15 @@ def _version(
     normalize: Callable[[Json], Json],
     conversions: tuple[Conversion, ...],
 ) -> Version:
-    examine = _examiner(type_)
+    judge = _judge(type_)
     subresources = said.get("subresources") or {}
     fields, names = fields_of(said)
     kind = CustomKind(
         group=spec["group"],
         version=storage,
         kind=spec["names"]["kind"],
-        validate=lambda obj: [found.cause for found in examine(obj)],
-        validate_status=lambda new, old: ratcheted(examine(new), new, old),
+        validate=lambda obj: judge(obj, None),
+        validate_status=judge,
         strategy=Strategy(status=subresources.get("status") is not None, generation=True),
         columns=columns_of(said),
         fields=fields,
@@ -110,7 +126,7 @@ def _version(
         conversions=conversions,
         scale=_scale(subresources.get("scale")),
     )
-    return Version(said["name"], kind, type_, said, normalize, examine)
+    return Version(said["name"], kind, type_, said, normalize, judge)
 
 
 def _schema(version: Json) -> Json:
@@ -123,15 +139,26 @@ def _scale(said: Json | None) -> Scale | None:
     return Scale(said["specReplicasPath"], said["statusReplicasPath"], said.get("labelSelectorPath") or ".status.")
 
 
-def _examiner(type_: CustomType) -> Callable[[Json], list[Finding]]:
+def _judge(type_: CustomType) -> Callable[[Json, Json | None], list[Cause]]:
     test = compile_values(type_.schema, root=True)
+    # Compiled when the first object comes: a server with many definitions starts without waiting for all their rules.
+    rules = cache(lambda: compile_rules(type_.schema)) if has_rules(type_.schema) else None
 
-    def examine(obj: Json) -> list[Finding]:
+    def examine(new: Json, old: Json | None, budget: Budget) -> list[Cause]:
         found: list[Finding] = []
-        test(obj, (), found)
-        return found
+        test(new, (), found)
+        wrong = [each.cause for each in found] if old is None else ratcheted(found, new, old)
+        if rules is None:
+            return wrong
+        return judge(rules(), wrong, new, ABSENT if old is None else old, budget)
 
-    return examine
+    def on_the_loop(new: Json, old: Json | None) -> list[Cause]:
+        try:
+            return examine(new, old, Budget(ON_THE_LOOP, ON_THE_LOOP))
+        except Overlong:
+            raise Overlong(lambda: examine(new, old, Budget())) from None
+
+    return on_the_loop
 
 
 def _normalizer(api_version: str, type_: CustomType) -> Callable[[Json], Json]:

@@ -39,6 +39,26 @@ def compile_path(text: str) -> JsonPath:
     return find
 
 
+def keys_of(text: str) -> tuple[str | int, ...]:
+    """The names of a path that has nothing but names and indexes: `.spec.foo['a.b']`. Raises BadPath."""
+    out: list[str | int] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise BadPath(f"invalid json path {text!r}")
+        groups = match.groupdict()
+        name = groups["quoted"] or groups["double"] or groups["name"]
+        if groups["index"] is not None:
+            out.append(int(groups["index"]))
+        elif not name or name == "*":
+            raise BadPath(f"invalid json path {text!r}")
+        else:
+            out.append(re.sub(r"\\(.)", r"\1", name))
+        at = match.end()
+    return tuple(out)
+
+
 def _steps(text: str) -> Iterator[Step]:
     inner = text.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     if inner and inner[0] not in ".[":

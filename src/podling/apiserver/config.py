@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,8 @@ class Config:
     certificate: bytes = b""
     """The serving certificate and its key, PEM."""
     key: bytes = b""
+    renew: Callable[[], tuple[bytes, bytes]] | None = None
+    """Makes a new serving certificate and its key, PEM, when the old one is nearly over; None: it is kept."""
     ca: bytes = b""
     """The authority (PEM) that client certificates are checked against and that Pods get as ca.crt."""
     token_key: bytes = b""

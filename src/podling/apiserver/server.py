@@ -30,6 +30,7 @@ from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_
 from podling.apiserver.filters.chain import Chain, filters, refused
 from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
+from podling.apiserver.looplag import watch_lag
 from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.metricsapi.sampler import Sampler
@@ -39,7 +40,7 @@ from podling.apiserver.registry.heads import Describer
 from podling.apiserver.registry.served import Resources
 from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
 from podling.apiserver.registry.services import Allocator
-from podling.apiserver.tls import server_context
+from podling.apiserver.tls import keep_certificate, server_context
 from podling.apiserver.webhooks.extension import Extension
 from podling.env import Env
 from podling.network.dialer import Dialer
@@ -52,7 +53,8 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 WRITE_BUFFER = 128 * 1024
-LAG_EVERY = 0.25
+KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+"""Socket options: seconds of silence, seconds between questions, questions without an answer."""
 
 
 class ApiServer:
@@ -105,7 +107,7 @@ class ApiServer:
         if self.config.authorization == "RBAC":
             await reconcile_policy(self.backend)
         self._ready = True
-        self._tasks.start("loop lag", self._watch_lag())
+        self._tasks.start("loop lag", watch_lag(self.env, self.metrics))
         await self._listen()
 
     async def stop(self) -> None:
@@ -146,7 +148,7 @@ class ApiServer:
         authorizer = authorizer_of(config, cache)
         signer = TokenSigner(config.token_key) if config.token_key else None
         resources = Resources(self._catalog, self._schemas)
-        self._extension = Extension(env, cache, self._dialer, resources)
+        self._extension = Extension(env, cache, self._dialer, resources, authorizer)
         return Backend(
             config=config,
             env=env,
@@ -175,6 +177,8 @@ class ApiServer:
         if not self.config.tcp and self.config.unix is None:
             return
         context = server_context(self.config)
+        if self.config.renew is not None:
+            self._tasks.start("serving certificate", keep_certificate(context, self.config, self.env))
         loop = asyncio.get_running_loop()
         date = DateHeader(self.env)
         buffer = memoryview(bytearray(READ_SIZE))
@@ -201,13 +205,6 @@ class ApiServer:
                 checks["shutdown"] = "the server is starting or stopping"
         return checks
 
-    async def _watch_lag(self) -> None:
-        """How late this task wakes up is how long the loop was held."""
-        while True:
-            before = self.env.monotonic()
-            await self.env.sleep(LAG_EVERY)
-            self.metrics.loop_lag.add(max(0.0, self.env.monotonic() - before - LAG_EVERY))
-
 
 async def _logged(name: str, work: Coroutine[Any, Any, None]) -> None:
     """A connection that breaks is that connection's end, not the server's."""
@@ -222,6 +219,10 @@ def _identify(transport: asyncio.Transport) -> User | None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A machine that went away without a word is found out in a minute, also by a watch without events.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEP_ALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     return certificate_user(secured.getpeercert()) if secured is not None else None
 

@@ -50,6 +50,14 @@ def ensure(paths: ClusterPaths, spec: ClusterSpec, now: float) -> None:
         _write_admin(paths, spec, authority, now)
 
 
+def renew_serving(paths: ClusterPaths, spec: ClusterSpec, now: float) -> tuple[bytes, bytes]:
+    """A new serving certificate and its key, kept for the next start: for a server that runs for a year."""
+    pair = _authority(paths, spec, now).serving("podling", serving_names(spec), now)
+    write_private(paths.pki / "apiserver.key", pair.key)
+    write_private(paths.pki / "apiserver.crt", pair.certificate)
+    return pair.certificate, pair.key
+
+
 def forget_addresses(paths: ClusterPaths) -> None:
     """The cluster has new addresses: what names the old ones is made again by the next `ensure`."""
     for file in (paths.pki / "apiserver.crt", paths.kubeconfig):

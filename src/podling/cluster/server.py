@@ -34,6 +34,7 @@ from podling.supervise import Supervisor
 
 from . import privileges
 from .child import Child, run
+from .credentials import renew_serving
 from .objects import endpoints_of_kubernetes, ensure
 from .spec import API_PORT, DNS_IP, SERVICE_NETWORK, ClusterSpec
 
@@ -110,6 +111,7 @@ def _config(child: Child) -> Config:
         unix=child.paths.api_socket,
         certificate=_read(child, "apiserver.crt"),
         key=_read(child, "apiserver.key"),
+        renew=lambda: renew_serving(child.paths, spec, SystemEnv().now()),
         ca=_read(child, "ca.crt"),
         token_key=_read(child, "sa.key"),
         profile=spec.profile,

@@ -56,7 +56,7 @@ def filters(
         Authentication(tokens),
         Impersonation(authorizer),
         Authorization(authorizer),
-        InFlight(config.mutating_in_flight),
+        InFlight(config.mutating_in_flight, metrics),
     ]
 
 

@@ -12,12 +12,14 @@ from typing import Any
 import orjson
 
 from podling.api.catalog import Catalog, Resource
-from podling.api.errors import NotFound
+from podling.api.errors import NotFound, RequestEntityTooLarge
 from podling.api.objects import Object, prefix_of
 from podling.api.schema import Schemas, Type
 from podling.api.schema.check import zero
 
 Json = dict[str, Any]
+MAX_OBJECT = 1536 * 1024
+"""Bytes of one object as it is stored: etcd's limit."""
 
 
 class Served:
@@ -67,10 +69,13 @@ def _zero_status(hub_type: Type | None) -> bytes:
 
 def encode(obj: Json) -> bytes:
     """What the store keeps of a hub object: kind and version first, then metadata (`Object.served` splices there),
-    never a resourceVersion."""
+    never a resourceVersion. Raises RequestEntityTooLarge, in etcd's words, by which clients know it."""
     metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
-    return orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+    raw = orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+    if len(raw) > MAX_OBJECT:
+        raise RequestEntityTooLarge("etcdserver: request is too large")
+    return raw
 
 
 class Resources:
@@ -92,6 +97,13 @@ class Resources:
         """All served versions of the same stored objects, that one too."""
         prefix = served.prefix()
         return [each for each in self._found.values() if each.prefix() == prefix]
+
+    def of_kind(self, group: str, version: str, kind: str) -> Served | None:
+        """The resource whose objects are of a kind, and are kept."""
+        for (own_group, own_version, _), served in self._found.items():
+            if (own_group, own_version, served.entry.kind) == (group, version, kind) and served.entry.stored:
+                return served
+        return None
 
     def get(self, group: str, version: str, plural: str) -> Served:
         """Raises NotFound in upstream's words."""

@@ -214,6 +214,7 @@ def test_no_metrics_is_said_as_upstream_says_it() -> None:
         ("FailedComputeMetricsReplicas", f"invalid metrics (1 invalid out of 1), first error is: {why}"),
     ]
     assert scene.world.again == [15.0]
+    assert (scene.status["currentReplicas"], scene.status["desiredReplicas"]) == (1, 0)
 
 
 def test_pods_without_requests_cannot_be_measured_in_percent() -> None:

@@ -99,11 +99,12 @@ def reconcile(found: Object, view: View) -> Asking:
             return
     memory = kept.memory if isinstance(kept, Kept) else Memory()
     case = Case(found, spec, body.get("status") or {}, view, memory)
+    target = None
     try:
         target = yield from _target(case)
         step = yield from _step(case, target)
     except Unable as error:
-        yield _unable(case, error)
+        yield _unable(case, error, target)
         return
     if step.rescale and step.replicas != target.replicas:
         if (refusal := view.failure) is not None and refusal.reason != "Conflict":
@@ -263,8 +264,10 @@ def _zero(case: Case, conditions: Conditions, replicas: int, *, rescaled: bool) 
     return _with(case, conditions, ZERO, "False", "NotScaledToZero", text)
 
 
-def _unable(case: Case, error: Unable) -> Group:
+def _unable(case: Case, error: Unable, target: Scaled | None) -> Group:
     status = {**case.status, "conditions": error.conditions}
+    if target is not None:
+        status["currentReplicas"] = target.replicas
     status.setdefault("desiredReplicas", 0)
     told = Tell(reference(case.found), "Warning", error.reason, str(error))
     written = statuses.writing(case.found, HORIZONTALPODAUTOSCALERS, status)

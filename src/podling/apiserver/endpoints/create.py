@@ -31,8 +31,6 @@ Json = dict[str, Any]
 # Kinds that only the API server itself could act on, and that this one keeps without enforcing them.
 UNENFORCED = frozenset(
     {
-        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
         ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
         ("networking.k8s.io", "ServiceCIDR"),

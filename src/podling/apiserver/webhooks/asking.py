@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.policies.conditions import ConditionsFailed, hold
+from podling.apiserver.policies.denial import refused
+from podling.apiserver.policies.values import Facts
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.client import WebhookClient, WebhookError
 from podling.apiserver.webhooks.configurations import Hook
@@ -18,12 +21,19 @@ Json = dict[str, Any]
 
 
 class Asking:
-    def __init__(self, env: Env, client: WebhookClient, matcher: Matcher) -> None:
-        self._env, self._client, self.matcher = env, client, matcher
+    def __init__(self, env: Env, client: WebhookClient, matcher: Matcher, facts: Facts) -> None:
+        self._env, self._client, self._matcher, self._facts = env, client, matcher, facts
 
-    def wanted(self, hook: Hook, attempt: Attempt) -> Served | None:
+    def wanted(self, hook: Hook, attempt: Attempt, *, mutating: bool) -> Served | None:
         """The version in which the webhook wants to see it, None where it does not. Raises NotFound, Forbidden."""
-        return self.matcher.version(hook.criteria, attempt)
+        served = self._matcher.version(hook.criteria, attempt)
+        if served is None or not hook.conditions:
+            return served
+        values = self._facts.values(attempt, served, mutating=mutating)
+        try:
+            return served if hold(hook.conditions, values, ignores_failure=hook.ignores_failure) else None
+        except ConditionsFailed as error:
+            raise refused(attempt, str(error)) from None
 
     async def ask(self, hook: Hook, attempt: Attempt, served: Served, *, mutating: bool) -> Verdict:
         """An allowing verdict. Raises CallFailed, Denied, BadRequest where it may not be asked about a dry run."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import posixpath
 import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -166,7 +167,7 @@ def goal_of(config: Mapping[str, Any]) -> tuple[Goal, str]:
     if service := config.get("service"):
         namespace, name = service.get("namespace") or "", service.get("name") or ""
         goal = Goal(namespace, name, f"{name}.{namespace}.svc", service.get("port") or 443, authority)
-        return goal, service.get("path") or "/"
+        return goal, _clean(service.get("path") or "/")
     url = config.get("url") or ""
     try:
         parts = urlsplit(url)
@@ -176,7 +177,12 @@ def goal_of(config: Mapping[str, Any]) -> tuple[Goal, str]:
     if parts.scheme != "https" or not parts.hostname:
         raise WebhookError("webhook configuration must have either service or URL")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return Goal("", "", host, port, authority), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Goal("", "", host, port, authority), _clean(parts.path) + (f"?{parts.query}" if parts.query else "")
+
+
+def _clean(path: str) -> str:
+    """As Go joins paths: envtest makes `https://127.0.0.1:1234//validate`, and Go's servers redirect that."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
 def context_of(authority: str) -> ssl.SSLContext:

@@ -12,11 +12,12 @@ from typing import Any
 
 from podling.api.labels import BadSelector
 from podling.api.objects import Event, prefix_of
+from podling.apiserver.policies.compiling import Compilers
+from podling.apiserver.policies.conditions import Condition, conditions_of
 from podling.apiserver.webhooks.matching import GROUP, Criteria
 from podling.storage.watchcache import WatchCache
 
 Json = dict[str, Any]
-KINDS = {"mutatingwebhookconfigurations": "MutatingWebhook", "validatingwebhookconfigurations": "ValidatingWebhook"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Hook:
     name: str
     criteria: Criteria
     said: Mapping[str, Any]
-    conditions: tuple[Mapping[str, str], ...]
+    conditions: tuple[Condition, ...]
     timeout: float
     ignores_failure: bool
     reinvoked: bool
@@ -43,8 +44,8 @@ class Hook:
 class Configurations:
     """`hooks` in the order of their configurations' names."""
 
-    def __init__(self, cache: WatchCache, plural: str) -> None:
-        self._cache, self._prefix = cache, prefix_of(GROUP, plural)
+    def __init__(self, cache: WatchCache, compilers: Compilers, plural: str) -> None:
+        self._cache, self._compilers, self._prefix = cache, compilers, prefix_of(GROUP, plural)
         self.hooks: tuple[Hook, ...] = ()
         cache.follow(self._prefix, self._changed)
         self._load()
@@ -53,11 +54,11 @@ class Configurations:
         self._load()
 
     def _load(self) -> None:
-        found = [hook for obj in self._cache.list(self._prefix) for hook in hooks_of(obj.head.name, obj.json())]
-        self.hooks = tuple(found)
+        objects = self._cache.list(self._prefix)
+        self.hooks = tuple(hook for obj in objects for hook in hooks_of(obj.head.name, obj.json(), self._compilers))
 
 
-def hooks_of(configuration: str, said: Json) -> list[Hook]:
+def hooks_of(configuration: str, said: Json, compilers: Compilers) -> list[Hook]:
     """A webhook whose selectors cannot be read is left out; validation lets none through."""
     found: list[Hook] = []
     for number, each in enumerate(said.get("webhooks") or ()):
@@ -70,7 +71,7 @@ def hooks_of(configuration: str, said: Json) -> list[Hook]:
             each.get("name", ""),
             criteria,
             each,
-            tuple(each.get("matchConditions") or ()),
+            conditions_of(each.get("matchConditions") or (), compilers),
             float(each.get("timeoutSeconds") or 10),
             each.get("failurePolicy") == "Ignore",
             each.get("reinvocationPolicy") == "IfNeeded",

@@ -79,16 +79,19 @@ class Criteria:
     namespaces: Selector = EVERYTHING
     objects: Selector = EVERYTHING
     excluded: tuple[Rule, ...] = ()
+    everything: bool = False
+    """Whether no rules mean all resources: in bindings of policies."""
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Criteria:
-        """Of a webhook, or of a policy's MatchResources."""
+    def of(cls, said: Mapping[str, Any], *, everything: bool = False) -> Criteria:
+        """Of a webhook, or of a policy's or a binding's MatchResources."""
         return cls(
             rules_of(said.get("rules") or said.get("resourceRules")),
             said.get("matchPolicy") != "Exact",
             labels.of(said.get("namespaceSelector") or {}),
             labels.of(said.get("objectSelector") or {}),
             rules_of(said.get("excludeResourceRules")),
+            everything,
         )
 
 
@@ -118,7 +121,10 @@ class Matcher:
 
         Raises NotFound where the namespace is gone.
         """
-        served = self.ruled(criteria.rules, attempt, equivalent=criteria.equivalent)
+        if criteria.rules or not criteria.everything:
+            served = self.ruled(criteria.rules, attempt, equivalent=criteria.equivalent)
+        else:
+            served = attempt.served
         if served is None or not self._selected(criteria, attempt):
             return None
         if criteria.excluded and self.ruled(criteria.excluded, attempt, equivalent=criteria.equivalent):

@@ -42,6 +42,7 @@ class Rounds:
 
 
 class MutatingWebhooks:
+    name = "MutatingAdmissionWebhook"
     subresources = True
     operations = OPERATIONS
 
@@ -58,7 +59,7 @@ class MutatingWebhooks:
         for hook in hooks:
             if attempt.again and hook.id not in rounds.due:
                 continue
-            served = self._asking.wanted(hook, attempt)
+            served = self._asking.wanted(hook, attempt, mutating=True)
             if served is None:
                 continue
             if await self._one(hook, attempt, served):

@@ -11,6 +11,7 @@ from typing import Any
 from podling.api import cel, names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
+from podling.api.kinds.admissionregistration.expressions import checked, environment
 from podling.api.kinds.kind import Json
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
@@ -19,22 +20,13 @@ POLICIES = ("Equivalent", "Exact")
 FAILURES = ("Fail", "Ignore")
 MOST_CONDITIONS = 64
 
-REQUEST_VARIABLES: dict[str, cel.CelType] = {
-    "object": cel.DYN,
-    "oldObject": cel.DYN,
-    "request": cel.DYN,
-    "authorizer": cel.AUTHORIZER,
-    "authorizer.requestResource": cel.RESOURCE_CHECK,
-}
-"""What match conditions may name; policies know more."""
-
 Compile = Callable[[str], str]
 """An expression to what is wrong with it, "" for nothing."""
 
 
 def condition_error(expression: str) -> str:
     try:
-        cel.compile(expression, REQUEST_VARIABLES, result=cel.BOOL)
+        checked(expression, environment(), ("bool",))
     except cel.CelSyntaxError as error:
         return error.message
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podling.api.kinds.admissionregistration.policyrules import validate_policy
 from podling.api.kinds.admissionregistration.webhooks import param_kind, policy_defaults
 from podling.api.kinds.cells import AGE, NAME, column, count
 from podling.api.kinds.kind import Kind, Strategy
@@ -11,6 +12,7 @@ KIND = Kind(
     "v1",
     "ValidatingAdmissionPolicy",
     defaults=policy_defaults,
+    validate=validate_policy,
     strategy=Strategy(status=True, generation=True, unconditional_update=False),
     columns=(
         NAME,
@@ -18,5 +20,4 @@ KIND = Kind(
         column("ParamKind", param_kind, description="The kind of its parameters."),
         AGE,
     ),
-    needs_controller=True,
 )

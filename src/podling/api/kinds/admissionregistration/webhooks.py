@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podling.api.kinds.admissionregistration import oldversions, webhookrules
+from podling.api.kinds.admissionregistration.policyrules import validate_binding
 from podling.api.kinds.cells import AGE, NAME, at, column, count, selector_text, value
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
@@ -34,7 +35,9 @@ def binding_kind(kind: str) -> Kind:
         column("ParamRef", param_ref, description="Its parameters."),
         AGE,
     )
-    return Kind(GROUP, "v1", kind, defaults=binding_defaults, strategy=_VERSIONED, columns=columns)
+    return Kind(
+        GROUP, "v1", kind, defaults=binding_defaults, validate=validate_binding, strategy=_VERSIONED, columns=columns
+    )
 
 
 def binding_defaults(obj: Json) -> None:

@@ -1,0 +1,121 @@
+"""ValidatingAdmissionPolicy: what every binding of every policy says about a write, and what follows (KEP-3488)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from podling.api.cel import PER_VALIDATION, Budget, CelBudgetExceeded, CelError
+from podling.api.errors import Cause
+from podling.apiserver.admission.chain import OPERATIONS, Attempt
+from podling.apiserver.policies.compiling import evaluated
+from podling.apiserver.policies.conditions import ConditionsFailed, hold
+from podling.apiserver.policies.definitions import Binding, Policies, Policy, Validation
+from podling.apiserver.policies.denial import Denial, denied
+from podling.apiserver.policies.params import NoParams, Params
+from podling.apiserver.policies.values import Composed, Facts
+from podling.apiserver.registry.served import Served
+from podling.apiserver.webhooks.matching import Matcher, exempt
+
+Json = dict[str, Any]
+LONGEST_MESSAGE = 5 * 1024
+NO_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+
+class Failure(NamedTuple):
+    """One validation that did not hold; `reason` as in a Status."""
+
+    message: str
+    reason: str = "Invalid"
+
+
+class ValidatingPolicies:
+    name = "ValidatingAdmissionPolicy"
+    subresources = True
+    operations = OPERATIONS
+
+    def __init__(self, policies: Policies, matcher: Matcher, params: Params, facts: Facts) -> None:
+        self._policies, self._matcher, self._params, self._facts = policies, matcher, params, facts
+
+    async def validate(self, attempt: Attempt) -> None:
+        """Raises the first denial, with its policy's reason."""
+        if not self._policies.bound or exempt(attempt):
+            return
+        shown: dict[Served, Json] = {}
+        denials: list[Denial] = []
+        for policy in self._policies.bound:
+            served = self._matcher.version(policy.criteria, attempt)
+            if served is None:
+                continue
+            for binding in policy.bindings:
+                if binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None:
+                    if served not in shown:
+                        shown[served] = self._facts.values(attempt, served, mutating=False)
+                    denials += self._bound(attempt, policy, binding, shown[served])
+        if denials:
+            raise denied(attempt, denials[0], [Cause("", denials[0].message)])
+
+    def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, values: Json) -> Iterator[Denial]:
+        try:
+            params = self._params.collect(policy.param_kind, binding.param_ref, attempt.namespace)
+        except NoParams as error:
+            if not policy.ignores_failure:
+                yield Denial(policy.name, binding.name, f"failed to configure binding: {error}", "Invalid")
+            return
+        for each in params:
+            for failure in failures(policy, {**values, "params": each}):
+                if "Warn" in binding.actions:
+                    attempt.request.warn(
+                        f"Validation failed for ValidatingAdmissionPolicy '{policy.name}' with binding "
+                        f"'{binding.name}': {failure.message}"
+                    )
+                if "Deny" in binding.actions:
+                    yield Denial(policy.name, binding.name, failure.message, failure.reason)
+
+
+def failures(policy: Policy, values: Json) -> Iterator[Failure]:
+    """What of a policy does not hold for one set of parameters."""
+    try:
+        if not hold(policy.conditions, values, ignores_failure=policy.ignores_failure):
+            return
+    except ConditionsFailed as error:
+        yield Failure(str(error))
+        return
+    budget = Budget(PER_VALIDATION)
+    Composed(policy.variables, values, budget)
+    for validation in policy.validations:
+        failure = _judged(policy, validation, values, budget)
+        if failure is not None:
+            yield failure
+    for key, program in policy.annotations:
+        try:
+            evaluated(program, values, budget)
+        except CelError as error:
+            if not policy.ignores_failure:
+                yield Failure(f'failed to evaluate auditAnnotation "{key}": {error.message}')
+
+
+def _judged(policy: Policy, validation: Validation, values: Json, budget: Budget) -> Failure | None:
+    said = validation.said
+    try:
+        if evaluated(validation.program, values, budget) is True:
+            return None
+    except CelBudgetExceeded:
+        return None if policy.ignores_failure else Failure(NO_BUDGET)
+    except CelError as error:
+        text = f"expression '{said['expression']}' resulted in error: {error.message}"
+        return None if policy.ignores_failure else Failure(text)
+    message = _message(validation, values, budget) or str(said.get("message") or "").strip()
+    return Failure(message or f"failed expression: {said['expression'].strip()}", said.get("reason") or "Invalid")
+
+
+def _message(validation: Validation, values: Mapping[str, Any], budget: Budget) -> str:
+    """By the messageExpression; one that fails, or whose text is no message, is as none."""
+    if validation.message is None:
+        return ""
+    try:
+        found = evaluated(validation.message, values, budget)
+    except CelError:
+        return ""
+    text = found.strip() if isinstance(found, str) else ""
+    return "" if "\n" in text or len(text.encode()) > LONGEST_MESSAGE else text

@@ -145,3 +145,35 @@ async def test_an_eviction_deletes_and_a_budget_that_is_used_up_refuses() -> Non
         await delete(api, f"{budgets}/b")
         assert (await api.http.post(f"{PODS}/p/eviction", json=eviction)).status_code == 201
         assert (await api.get(f"{PODS}/p")).json()["metadata"]["deletionTimestamp"]
+
+
+JOB = {
+    "metadata": {"name": "once"},
+    "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}},
+}
+
+
+async def test_a_job_that_is_deleted_without_a_word_keeps_its_pods_and_a_warning_says_so() -> None:
+    async with serving() as api:
+        jobs = "/apis/batch/v1/namespaces/default/jobs"
+        await api.make(jobs, JOB)
+        answer = await api.http.delete(f"{jobs}/once")
+        assert answer.json()["metadata"]["finalizers"] == ["orphan"]
+        assert "child pods are preserved by default when jobs are deleted" in answer.headers["warning"]
+        await api.make(jobs, JOB | {"metadata": {"name": "again"}})
+        answer = await api.http.delete(f"{jobs}/again", params={"propagationPolicy": "Background"})
+        assert answer.json()["status"] == "Success" and "warning" not in answer.headers
+
+
+async def test_the_first_versions_of_workloads_orphan_and_apps_v1_does_not() -> None:
+    async with serving() as api:
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+        for group, version, finalizers in (("extensions", "v1beta1", ["orphan"]), ("apps", "v1", None)):
+            path = f"/apis/{group}/{version}/namespaces/default/replicasets"
+            body = {
+                "metadata": {"name": group},
+                "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+            }
+            await api.make(path, body)
+            answer = (await api.http.delete(f"{path}/{group}")).json()
+            assert answer["metadata"].get("finalizers") == finalizers

@@ -133,7 +133,7 @@ async def a_life(server: Server, entry: Resource) -> None:
     if "scale" in entry.subresources:
         scale = await server.ask("GET", f"{here}/scale")
         assert scale["kind"] == "Scale" and scale["metadata"]["uid"] == made["metadata"]["uid"]
-    await server.ask("DELETE", here, {"gracePeriodSeconds": 0})
+    await server.ask("DELETE", here, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
     await gone(server, entry, here)
 
 

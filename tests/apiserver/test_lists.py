@@ -54,6 +54,9 @@ async def test_selectors_select(selector: dict[str, str], found: list[str]) -> N
 async def test_an_unknown_field_and_a_broken_selector_are_bad_requests() -> None:
     async with serving() as api:
         answer = await api.get(CONFIG_MAPS, fieldSelector="spec.colour=red")
+        known = '"spec.colour" is not a known field selector: only "metadata.name", "metadata.namespace"'
+        assert (answer.status_code, answer.json()["message"]) == (400, known)
+        answer = await api.get(f"{DEFAULT}/pods", fieldSelector="spec.colour=red")
         assert (answer.status_code, answer.json()["message"]) == (400, "field label not supported: spec.colour")
         assert (await api.get(CONFIG_MAPS, labelSelector="a in b")).status_code == 400
 
@@ -164,3 +167,56 @@ async def test_a_collection_is_deleted_by_selector() -> None:
         answer = await api.http.delete(CONFIG_MAPS, params={"labelSelector": "n=1"})
         assert answer.status_code == 200 and names(answer.json()) == ["m001", "m004"]
         assert names((await api.get(CONFIG_MAPS)).json()) == ["m000", "m002", "m003", "m005"]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"resourceVersionMatch": "Exact"}, "resourceVersionMatch is forbidden unless resourceVersion is provided"),
+        (
+            {"resourceVersionMatch": "Exact", "resourceVersion": "0"},
+            'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+        ),
+        (
+            {"resourceVersionMatch": "Newest", "resourceVersion": "1"},
+            'Unsupported value: "Newest": supported values: "Exact", "NotOlderThan", ""',
+        ),
+        ({"sendInitialEvents": "true"}, "sendInitialEvents is forbidden for list"),
+        (
+            {"resourceVersionMatch": "NotOlderThan", "watch": "true"},
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
+        (
+            {"sendInitialEvents": "true", "watch": "true"},
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+    ],
+)
+async def test_options_that_contradict_each_other_are_invalid(query: dict[str, str], told: str) -> None:
+    async with serving() as api:
+        answer = await api.get(CONFIG_MAPS, **query)
+        status = answer.json()
+        assert (answer.status_code, status["reason"], status["details"]["kind"]) == (422, "Invalid", "ListOptions")
+        assert status["message"].startswith('ListOptions.meta.k8s.io "" is invalid: ') and told in status["message"]
+
+
+async def test_a_page_at_a_revision_is_exact_and_a_whole_list_is_not_older() -> None:
+    async with serving() as api:
+        await several(api, 3)
+        then = (await api.get(CONFIG_MAPS)).json()["metadata"]["resourceVersion"]
+        await api.config_map("m0000")
+        page = (await api.get(CONFIG_MAPS, resourceVersion=then, limit="2")).json()
+        assert names(page) == ["m000", "m001"] and page["metadata"]["resourceVersion"] == then
+        whole = (await api.get(CONFIG_MAPS, resourceVersion=then)).json()
+        assert names(whole) == ["m000", "m0000", "m001", "m002"]
+
+
+async def test_events_are_selected_in_the_words_of_either_api() -> None:
+    async with serving() as api:
+        about = {"kind": "Pod", "name": "web", "namespace": "default"}
+        await api.make(f"{DEFAULT}/events", {"metadata": {"name": "e"}, "involvedObject": about, "reason": "Because"})
+        new = "/apis/events.k8s.io/v1/namespaces/default/events"
+        assert names((await api.get(new, fieldSelector="regarding.name=web,reason=Because")).json()) == ["e"]
+        assert names((await api.get(f"{DEFAULT}/events", fieldSelector="involvedObject.name=web")).json()) == ["e"]
+        wrong = await api.get(new, fieldSelector="involvedObject.name=web")
+        assert wrong.json()["message"] == "field label not supported: involvedObject.name"

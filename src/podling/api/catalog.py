@@ -130,6 +130,11 @@ class Resource:
         """None for the hub version."""
         return self.declaration.conversion(self.group, self.version)
 
+    @property
+    def field_names(self) -> frozenset[tuple[str, str]]:
+        """Selectable fields that this version calls otherwise than the hub, both names of each; mostly none."""
+        return self.conversion.field_names if self.conversion else frozenset()
+
     def default(self, obj: Json) -> None:
         """Fills in, in place, what this version fills in, beyond the defaults that the type table holds."""
         (self.conversion.default if self.conversion else self.declaration.defaults)(obj)

@@ -54,6 +54,11 @@ class Selector:
     def __str__(self) -> str:
         return ",".join(str(requirement) for requirement in self.requirements)
 
+    def renamed(self, names: Mapping[str, str]) -> Selector:
+        """The same in other words: `names` are all that may be said besides metadata. Raises BadSelector."""
+        self.check({*names, "metadata.name", "metadata.namespace"})
+        return Selector(tuple(Requirement(names.get(o.field, o.field), o.value, o.negated) for o in self.requirements))
+
     def check(self, supported: Collection[str], *, generic: bool = False) -> None:
         """Raises BadSelector for a field outside `supported`; `generic` kinds have a sentence of their own."""
         for one in self.requirements:

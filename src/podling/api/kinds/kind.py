@@ -65,6 +65,8 @@ class Conversion:
     default: Callable[[Json], None]
     to_hub: Callable[[Json], Json]
     from_hub: Callable[[Json], Json]
+    field_names: frozenset[tuple[str, str]] = frozenset()
+    """Selectable fields by this version's names, each with the hub's; empty where they are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,14 @@ class Strategy:
     """PUT without resourceVersion is allowed."""
     subresource_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The fields of spec that an update through a subresource (ephemeralcontainers, resize) can change."""
+    through: Mapping[str, Callable[[Json, Json], None]] = field(default_factory=dict)
+    """How an update through a subresource (approval, status) is prepared, in place of the general rules: (new, old)."""
     returns_deleted: bool = False
     """DELETE answers with the object instead of a Status."""
+    orphans_in: frozenset[tuple[str, str]] = frozenset()
+    """Group and version of those APIs whose DELETE leaves the dependents alone where the request does not say."""
+    orphan_warning: str = ""
+    """The Warning for such a DELETE."""
     on_create: Callable[[Json], None] = _nothing
     on_update: Callable[[Json, Json], None] = _no_change
     on_delete: Callable[[Json, float], None] = _no_deletion
@@ -212,6 +220,9 @@ class Kind:
     def prepare_update(self, new: Json, old: Json, subresource: str = "") -> None:
         """Keeps the old status and counts the generation when anything but metadata and status changed."""
         strategy = self.strategy
+        if subresource in strategy.through:
+            strategy.through[subresource](new, old)
+            return
         if subresource in strategy.subresource_fields:
             given = new.get("spec") or {}
             kept = {name: given[name] for name in strategy.subresource_fields[subresource] if name in given}
@@ -225,6 +236,8 @@ class Kind:
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """An update of the status subresource: everything but status and metadata stays as it was."""
+        if "status" in self.strategy.through:
+            self.strategy.through["status"](new, old)
         for key in {*new, *old} - {"apiVersion", "kind", "metadata", "status"}:
             _restore(new, old, key)
         kept = _STATUS_METADATA if self.strategy.status_keeps_metadata else ("generation", "deletionTimestamp")

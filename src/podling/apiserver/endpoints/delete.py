@@ -15,7 +15,7 @@ from podling.apiserver.endpoints.body import read
 from podling.apiserver.endpoints.options import DeleteOptions, delete_options
 from podling.apiserver.endpoints.revisions import caught_up
 from podling.apiserver.message import Request, Response
-from podling.apiserver.registry.deletion import Mark, Remove, decide
+from podling.apiserver.registry.deletion import FOREGROUND, ORPHAN, Mark, Remove, decide
 from podling.apiserver.registry.served import Served, encode
 from podling.storage.interface import Changed, KeyNotFound
 
@@ -60,6 +60,17 @@ async def delete_object(
             await caught_up(backend, lost)
 
 
+def _propagation(served: Served, obj: Json, options: DeleteOptions, request: Request) -> str:
+    """What the request says, else what the object's finalizers say, else what the API's version did in its time."""
+    strategy, entry = served.kind.strategy, served.entry
+    if options.propagation or (entry.group, entry.version) not in strategy.orphans_in:
+        return options.propagation
+    if strategy.orphan_warning:
+        request.warn(strategy.orphan_warning)
+    held = obj["metadata"].get("finalizers") or ()
+    return "" if ORPHAN in held or FOREGROUND in held else "Orphan"
+
+
 async def _once(
     backend: Backend, request: Request, served: Served, key: str, current: Object, options: DeleteOptions
 ) -> tuple[Object, bool]:
@@ -77,7 +88,7 @@ async def _once(
     )
     await backend.admission.admit(attempt)
     await backend.admission.validate(attempt)
-    decision = decide(served, obj, options.grace, options.propagation, backend.env.now())
+    decision = decide(served, obj, options.grace, _propagation(served, obj, options, request), backend.env.now())
     if isinstance(decision, Remove):
         if options.dry_run:
             return current, True

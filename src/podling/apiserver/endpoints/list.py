@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from podling.api.errors import BadRequest, Expired
 from podling.api.objects import Object
 from podling.apiserver.backend import Backend
+from podling.apiserver.endpoints.listoptions import EXACT, check_list
 from podling.apiserver.endpoints.pieces import PIECE, SLICE, flow, pieces_of
 from podling.apiserver.endpoints.rendering import Renderer
 from podling.apiserver.endpoints.revisions import reached, revision_of
@@ -52,11 +53,11 @@ def list_(backend: Backend, request: Request) -> Outcome | Awaitable[Outcome]:
     token = request.param("continue")
     match = request.param("resourceVersionMatch")
     revision = revision_of(request)
-    _check(match, revision, token)
+    check_list(request)
     if token:
         position = backend.continue_tokens.read(token, selection.prefix)
         return _past(backend, renderer, selection, position.revision, position.after, limit)
-    if match == "Exact" and revision is not None:
+    if revision and (match == EXACT or (limit and not match)):
         return _past(backend, renderer, selection, revision, "", limit)
     if revision is not None and revision > backend.cache.revision:
         return _later(backend, renderer, selection, revision, limit)
@@ -68,7 +69,9 @@ def selection_of(served: Served, request: Request) -> Selection:
     target = request.target
     assert target is not None
     labels, fields = request.param("labelSelector"), request.param("fieldSelector")
-    interest = interest_of(target.namespace, target.name, labels, fields, served.kind.field_names)
+    interest = interest_of(
+        target.namespace, target.name, labels, fields, served.kind.field_names, served.entry.field_names
+    )
     return Selection(served.prefix(interest.namespace), interest, bool(labels or fields or target.name))
 
 
@@ -199,23 +202,3 @@ def _number(request: Request, name: str) -> int:
     except ValueError:
         raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
     return max(number, 0)
-
-
-def _check(match: str, revision: int | None, token: str) -> None:
-    """Upstream's rules for resourceVersionMatch (ValidateListOptions)."""
-    if not match:
-        if token and revision:
-            raise BadRequest("specifying resource version is not allowed when using continue")
-        return
-    if match not in ("Exact", "NotOlderThan"):
-        raise _invalid_match(f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""')
-    if token:
-        raise _invalid_match("Forbidden: resourceVersionMatch is forbidden when continue is provided")
-    if revision is None:
-        raise _invalid_match("Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
-    if match == "Exact" and revision == 0:
-        raise _invalid_match('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-
-
-def _invalid_match(why: str) -> BadRequest:
-    return BadRequest(f"resourceVersionMatch: {why}")

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from podling.api.errors import ApiError, BadRequest, Cause, InternalError, Invalid
+from podling.api.errors import ApiError, BadRequest, InternalError
 from podling.api.objects import Event, Object
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.list import Selection, selection_of
+from podling.apiserver.endpoints.listoptions import check_watch
 from podling.apiserver.endpoints.pieces import SLICE
 from podling.apiserver.endpoints.rendering import Renderer
 from podling.apiserver.endpoints.revisions import reached, revision_of
@@ -59,11 +60,7 @@ def wish_of(backend: Backend, request: Request) -> Wish:
     revision = revision_of(request)
     bookmarks = request.param("allowWatchBookmarks") in ("true", "1")
     said = request.param("sendInitialEvents")
-    match = request.param("resourceVersionMatch")
-    if said and match != "NotOlderThan":
-        raise _forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-    if match and not said:
-        raise _forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+    check_watch(request)
     seconds = request.param("timeoutSeconds")
     try:
         limit = float(int(seconds)) if seconds else 0.0
@@ -76,12 +73,6 @@ def wish_of(backend: Backend, request: Request) -> Wish:
         # Without a revision, or with 0, a watch begins with what is there, unless told not to.
         return Wish(backend.cache.revision if said else None, False, bookmarks, limit)
     return Wish(revision, False, bookmarks, limit)
-
-
-def _forbidden(why: str) -> Invalid:
-    cause = Cause("FieldValueForbidden", f"Forbidden: {why}", "resourceVersionMatch")
-    text = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: {why}'
-    return Invalid(text, group="meta.k8s.io", kind="ListOptions", causes=[cause])
 
 
 class Watcher:

@@ -18,11 +18,20 @@ METADATA = frozenset({"metadata.name", "metadata.namespace"})
 
 
 @lru_cache(maxsize=256)
-def interest_of(namespace: str, name: str, label_text: str, field_text: str, known: frozenset[str]) -> Interest:
-    """The selection a request asks for; `known` are the kind's selectable fields. Raises BadRequest."""
+def interest_of(
+    namespace: str,
+    name: str,
+    label_text: str,
+    field_text: str,
+    known: frozenset[str],
+    renamed: frozenset[tuple[str, str]] = frozenset(),
+) -> Interest:
+    """The selection a request asks for; `known` are the kind's selectable fields, `renamed` those that the request's
+    version calls otherwise, with the kind's name of each. Raises BadRequest."""
     try:
         by_label, by_field = labels.parse(label_text), fields.parse(field_text)
-        by_field.check(known | METADATA)
+        by_field = by_field.renamed(dict(renamed)) if renamed else by_field
+        by_field.check(known | METADATA, generic=not known)
     except (labels.BadSelector, fields.BadSelector) as error:
         raise BadRequest(str(error)) from error
     equal_labels, tests = _labels(by_label)

@@ -141,6 +141,7 @@ KIND = Kind(
         generation=True,
         on_create=on_create,
         on_update=on_update,
+        orphans_in=oldversions.ALL,
         empty_status={
             "currentNumberScheduled": 0,
             "numberMisscheduled": 0,

@@ -125,7 +125,7 @@ KIND = Kind(
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     validate_status=validate_status,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, orphans_in=oldversions.ALL),
     columns=(
         NAME,
         column("Ready", ready_of_replicas, description="Ready Pods of the Pods it shall have."),

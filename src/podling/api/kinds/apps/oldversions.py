@@ -17,6 +17,7 @@ from podling.api.kinds.versions import same_shape as same_shape_as
 
 EXTENSIONS: Final = ("extensions", "v1beta1")
 BETA_1: Final = ("apps", "v1beta1")
+ALL: Final = frozenset({EXTENSIONS, BETA_1, ("apps", "v1beta2")})
 HUB: Final = "apps/v1"
 ROLLBACK_TO: Final = "deprecated.deployment.rollback.to"
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"

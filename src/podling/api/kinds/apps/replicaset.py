@@ -83,7 +83,7 @@ KIND = Kind(
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     validate_status=validate_status,
-    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
+    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}, orphans_in=oldversions.ALL),
     columns=(
         NAME,
         *replica_columns(),

@@ -153,7 +153,9 @@ KIND = Kind(
     validate=validate,
     validate_update=validate_update,
     name_rule=names.dns_label,
-    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0, "availableReplicas": 0}),
+    strategy=Strategy(
+        status=True, generation=True, empty_status={"replicas": 0, "availableReplicas": 0}, orphans_in=oldversions.ALL
+    ),
     columns=(
         NAME,
         column("Ready", ready_of_replicas, description="Ready Pods of the Pods it shall have."),

@@ -118,7 +118,9 @@ KIND = Kind(
     defaults=defaults,
     validate=validate,
     name_rule=name_rule,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(
+        status=True, generation=True, orphans_in=frozenset({("batch", "v1beta1"), ("batch", "v2alpha1")})
+    ),
     columns=(
         NAME,
         column("Schedule", value("spec.schedule"), description="When, as crontab(5)."),

@@ -198,6 +198,12 @@ def validate_spec(path: str, spec: Json) -> list[Cause]:
     return found + jobrules.restarts(f"{path}.template.spec.restartPolicy", spec)
 
 
+ORPHANED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
+
+
 def validate_update(new: Json, old: Json) -> list[Cause]:
     """What the Job runs is fixed; a suspended Job that never started may still get other resources and nodes."""
     now, before = new.get("spec") or {}, old.get("spec") or {}
@@ -219,7 +225,13 @@ KIND = Kind(
     defaults=defaults,
     validate=validate,
     validate_update=validate_update,
-    strategy=Strategy(status=True, generation=True, on_create=on_create),
+    strategy=Strategy(
+        status=True,
+        generation=True,
+        on_create=on_create,
+        orphans_in=frozenset({("batch", "v1")}),
+        orphan_warning=ORPHANED,
+    ),
     columns=(
         NAME,
         column("Status", status, description="How far it is."),

@@ -63,6 +63,17 @@ _NAMES_BACK = {ours: theirs for theirs, ours in _RENAMED.items()}
 _OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
+# What events.k8s.io selects by, and what that is called here.
+_SELECTED = frozenset(
+    [
+        *((f"regarding.{name}", f"involvedObject.{name}") for name in _OBJECT_FIELDS),
+        ("reason", "reason"),
+        ("reportingController", "reportingComponent"),
+        ("type", "type"),
+    ]
+)
+
+
 def to_hub(obj: Json) -> Json:
     return {_RENAMED.get(name, name): value for name, value in obj.items()} | {"apiVersion": "v1"}
 
@@ -74,7 +85,7 @@ def told_as(version: str) -> Conversion:
     def from_hub(obj: Json) -> Json:
         return {_NAMES_BACK.get(name, name): value for name, value in obj.items()} | here
 
-    return Conversion("events.k8s.io", version, without_defaults, to_hub, from_hub)
+    return Conversion("events.k8s.io", version, without_defaults, to_hub, from_hub, _SELECTED)
 
 
 def fields(obj: Json) -> dict[str, str]:

@@ -89,7 +89,7 @@ KIND = Kind(
     ReplicationController,
     defaults=defaults,
     validate=validate,
-    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}),
+    strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}, orphans_in=frozenset({("", "v1")})),
     columns=(
         NAME,
         *replica_columns(),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from podling.api.errors import ServiceUnavailable
 from podling.client.resources import JOBS, PODS
+from podling.controllers import ttlafterfinished
 from podling.controllers.job import CONTROLLER
 from podling.env import rfc3339
 from podling.reconcile import indexes
@@ -234,9 +235,20 @@ def test_past_its_deadline_it_fails_and_its_pods_go() -> None:
 def test_finished_it_goes_after_its_time_to_live() -> None:
     world = world_of(ttlSecondsAfterFinished=60)
     settle(world, [CONTROLLER], nodes=ending())
+    world.run(ttlafterfinished.CONTROLLER)
     assert world.again[-1] == pytest.approx(60.0)
     world.now += 61
-    turn(world)
+    world.run(ttlafterfinished.CONTROLLER)
+    assert world.all(JOBS) == []
+
+
+def test_an_ended_job_of_another_manager_has_a_time_to_live_too_and_one_that_runs_has_none() -> None:
+    world = world_of(ttlSecondsAfterFinished=0, managedBy="example.com/other")
+    world.run(ttlafterfinished.CONTROLLER)
+    assert len(world.all(JOBS)) == 1
+    failed = {"type": "Failed", "status": "True", "lastTransitionTime": rfc3339(NOW)}
+    world.get(JOBS, "work")["status"] = {"conditions": [failed]}
+    world.run(ttlafterfinished.CONTROLLER)
     assert world.all(JOBS) == []
 
 

@@ -125,6 +125,19 @@ def test_a_pod_of_a_node_that_is_gone_is_marked_and_deleted() -> None:
     assert [each["metadata"]["name"] for each in world.all(PODS)] == ["unbound"]
 
 
+def test_a_pod_that_ends_on_a_dead_node_goes_once_the_node_is_declared_out_of_service() -> None:
+    out = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
+    world = world_of(node("Unknown"), NOW)
+    body = pod("p", node="n1", deleting=True)
+    del body["metadata"]["finalizers"]
+    world.add(PODS, body)
+    world.run(podgc.CONTROLLER)
+    assert len(world.all(PODS)) == 1
+    world.get(NODES, "n1")["spec"]["taints"] = [out]
+    world.run(podgc.CONTROLLER)
+    assert world.all(PODS) == []
+
+
 def test_a_pod_may_be_bound_a_little_before_its_node_is_seen() -> None:
     world = World()
     body = pod("p", node="coming")

@@ -2,7 +2,7 @@
 
 A run writes what it counted, lets go of the Pods that are counted (see `reconcile/jobtally.py`), and makes or deletes
 Pods. How a Job will end is announced first (SuccessCriteriaMet, FailureTarget) and becomes its final condition when no
-Pod of it is left running. A finished Job goes by itself after `ttlSecondsAfterFinished`.
+Pod of it is left running. What is finished is forgotten by `ttlafterfinished.py`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,8 @@ def reconcile(found: Object, view: View) -> Plan:
     if job.spec.managed_by not in (None, OURS) or job.spec.selector is None:
         return
     yield _left_behind(view, found.head.namespace, found.head.name, found.head.uid)
-    final = next((each for each in job.status.conditions if _is_final(each.type, each.status)), None)
-    if final is not None:
+    if any(_is_final(each.type, each.status) for each in job.status.conditions):
         yield [jobpods.release(each) for each in view.of(PODS).owned(found.head.uid) if jobpods.is_tracked(each)]
-        yield _forget(found, pods.seconds(final.last_transition_time, view.now), view.now)
         return
     claimed = claiming.claim(found, job.spec.selector, view.of(PODS))
     yield from claiming.groups(claimed, found, JOBS)
@@ -85,24 +83,6 @@ def _left_behind(view: View, namespace: str, name: str, uid: str) -> Group:
 
 def _is_final(type: str, status: str) -> bool:
     return type in ("Complete", "Failed") and status == "True"
-
-
-def _forget(found: Object, finished: float, now: float) -> Group:
-    ttl = found.view.spec.ttl_seconds_after_finished
-    if ttl is None or found.head.deleting:
-        return []
-    if finished + ttl > now:
-        return [Again(finished + ttl - now)]
-    return [
-        Delete(
-            JOBS,
-            found.head.namespace,
-            found.head.name,
-            found.head.uid,
-            propagation="Background",
-            revision=found.revision,
-        )
-    ]
 
 
 def _scaling(known: Tally, ending: Ending | None, now: float) -> Scaling:

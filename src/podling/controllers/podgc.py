@@ -1,7 +1,7 @@
 """Pod garbage collection: Pods that nobody will ever finish.
 
-A Pod bound to a node that does not exist (nor came within 40 seconds of the Pod), and a Pod that is being deleted
-before it was ever bound.
+A Pod bound to a node that does not exist (nor came within 40 seconds of the Pod), one that is being deleted before it
+was ever bound, and one that is being deleted on a node that is not ready and that somebody declared out of service.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from podling.reconcile.view import View
 
 QUARANTINE = 40.0
 MISSING = "DeletionByPodGC"
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
 def reconcile(found: Object, view: View) -> Plan:
@@ -26,7 +27,10 @@ def reconcile(found: Object, view: View) -> Plan:
         if found.head.deleting:
             yield [_deletion(found)]
         return
-    if view.of(NODES).get("", pod.spec.node_name) is not None:
+    node = view.of(NODES).get("", pod.spec.node_name)
+    if node is not None:
+        if found.head.deleting and _is_out_of_service(node):
+            yield from _given_up(found)
         return
     marked = pods.condition(pod, "DisruptionTarget")
     if marked is None or marked.reason != MISSING:
@@ -37,6 +41,20 @@ def reconcile(found: Object, view: View) -> Plan:
             return
         yield [Absent(NODES, "", pod.spec.node_name, "")]
         yield [_mark(found, view.now)]
+    yield [_deletion(found)]
+
+
+def _is_out_of_service(node: Object) -> bool:
+    """Nobody will end what runs there: it is not ready, and a person said so by a taint."""
+    ready = any(each.type == "Ready" and each.status == "True" for each in node.view.status.conditions)
+    return not ready and any(each.key == OUT_OF_SERVICE for each in node.view.spec.taints)
+
+
+def _given_up(found: Object) -> Plan:
+    body = found.json()
+    if not pods.is_finished(found.view):
+        body.setdefault("status", {})["phase"] = "Failed"
+        yield [Update(PODS, found.head.namespace, found.head.name, body, "status")]
     yield [_deletion(found)]
 
 
@@ -62,7 +80,8 @@ def _deletion(found: Object) -> Delete:
 
 
 def _pods_of(node: Object, view: View) -> Iterable[str]:
-    if view.of(NODES).get("", node.head.name) is None:
+    present = view.of(NODES).get("", node.head.name)
+    if present is None or _is_out_of_service(present):
         yield from (pod.key for pod in view.of(PODS).on_node(node.head.name))
 
 

@@ -37,8 +37,6 @@ def validate(obj: Json) -> list[Cause]:
     if spec.get("leaseDurationSeconds") is not None and spec["leaseDurationSeconds"] <= 0:
         seconds = spec["leaseDurationSeconds"]
         found.append(causes.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
-    if spec.get("holderIdentity") == "":
-        found.append(causes.invalid("spec.holderIdentity", "", "must not be empty"))
     return found + rules.not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from podling.api.catalog import Catalog, Resource
 from podling.api.errors import ApiError
+from podling.api.schema import check, decode_protobuf, load
 from podling.apiserver.config import Config
 from podling.apiserver.message import Request, Response, Stream
 from podling.apiserver.registry.bootstrap import SERVER
@@ -17,11 +18,16 @@ from podling.env import SystemEnv
 from podling.pki.ca import new_signing_key
 from podling.storage.memory import MemoryStorage
 from tests.api.kinds import objects
+from tests.api.schema.test_every_type import without_empty
 from tests.apiserver.serving import NoNodes
 
 Json = dict[str, Any]
 STORED = [entry for entry in Catalog.load("book").resources if entry.stored and "create" in entry.verbs]
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+APPLY = "application/apply-patch+yaml"
+KINDS_OF_PATCH = {"PATCH": "application/merge-patch+json"}
+SCHEMAS = load()
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 # Not made by hand in a test of this shape.
@@ -33,14 +39,20 @@ class Server:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self.warnings: list[str] = []
+        self.warnings: Sequence[str] = ()
 
     async def ask(
         self, method: str, path: str, body: Json | None = None, *, accept: str = "application/json", **query: str
     ) -> Json:
         """The answer, which has to be a success."""
+        answer: Json = json.loads(await self.raw(method, path, body, accept=accept, **query))
+        return answer
+
+    async def raw(
+        self, method: str, path: str, body: Json | None = None, *, accept: str = "application/json", **query: str
+    ) -> bytes:
         data = b"" if body is None else json.dumps(body).encode()
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        kind = KINDS_OF_PATCH.get(method, "application/json") if "fieldManager" not in query else APPLY
         headers = {"content-type": kind, "accept": accept}
         request = Request(method, path, [*query.items()], headers, data, in_process=True)
         request.user = SERVER
@@ -49,12 +61,11 @@ class Server:
         if isinstance(outcome, Stream):
             collected = Collected()
             await outcome.run(collected)
-            return json.loads(collected.data)
+            return bytes(collected.data)
         assert isinstance(outcome, Response)
         raw = outcome.body if isinstance(outcome.body, bytes) else b"".join(outcome.body)
-        answer: Json = json.loads(raw)
-        assert outcome.status < 300, f"{method} {path}: {answer}"
-        return answer
+        assert outcome.status < 300, f"{method} {path}: {raw.decode(errors='replace')}"
+        return raw
 
 
 class Collected:
@@ -125,6 +136,12 @@ async def a_life(server: Server, entry: Resource) -> None:
     assert int(patched["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
     again = await server.ask("PUT", here, patched)
     assert again == patched, "a write that changes nothing is none"
+    applied = {**example(entry), "metadata": {"name": name, "labels": {"applied": "yes"}}}
+    mine = await server.ask("PATCH", here, applied, fieldManager="test", force="true")
+    assert mine["metadata"]["labels"] == {"applied": "yes", "seen": "yes"} | (made["metadata"].get("labels") or {})
+    (owned,) = [each for each in mine["metadata"]["managedFields"] if each["manager"] == "test"]
+    assert (owned["operation"], owned["apiVersion"]) == ("Apply", entry.api_version)
+    patched = await server.ask("GET", here)
     for sub in ("status", "approval"):
         if sub in entry.subresources:
             status = await server.ask("GET", f"{here}/{sub}")
@@ -169,5 +186,9 @@ async def the_forms(server: Server, entry: Resource, home: str, here: str) -> No
     partials = await server.ask("GET", home, accept=PARTIAL_LIST)
     assert partials["kind"] == "PartialObjectMetadataList"
     assert name in [each["metadata"]["name"] for each in partials["items"]]
+    _, kind, read = decode_protobuf(await server.raw("GET", here, accept=PROTOBUF), SCHEMAS)
+    type_ = SCHEMAS.kind(entry.group, entry.version, entry.kind)
+    assert type_ is not None and kind == entry.kind
+    assert without_empty(check(read, type_).value) == without_empty(check(item, type_).value)
     selected = await server.ask("GET", home, fieldSelector=f"metadata.name={name}")
     assert [each["metadata"]["name"] for each in selected["items"]] == [name]

@@ -1,8 +1,8 @@
 """Which form of an answer a client accepts: the object, a Table, only metadata.
 
 `Accept` lists media types in the client's order of preference, with `as=`, `v=` and `g=` parameters for other forms
-(Kubernetes documentation, "API concepts: alternate representations"). Everything is answered as JSON; a client that
-takes protobuf or CBOR and not JSON is refused.
+(Kubernetes documentation, "API concepts: alternate representations"). Everything is made as JSON; for clients that
+take only protobuf or YAML it is translated (`encoding`), and one that takes only CBOR is refused.
 """
 
 from __future__ import annotations
@@ -65,4 +65,7 @@ def form_of(accept: str, listing: bool) -> Form:
             return Form("PartialObjectMetadataList", version)
         if shape == "PartialObjectMetadata" and not listing:
             return Form("PartialObjectMetadata", version)
-    raise NotAcceptable("only the following media types are accepted: application/json")
+    raise NotAcceptable(
+        "only the following media types are accepted: application/json, application/yaml, "
+        "application/vnd.kubernetes.protobuf"
+    )

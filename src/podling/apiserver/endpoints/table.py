@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
+from podling.api.catalog import Resource
 from podling.api.errors import MethodNotAllowed
 from podling.apiserver.backend import Backend
+from podling.apiserver.customresources.converting import converting
 from podling.apiserver.endpoints import discovery, info, openapi
 from podling.apiserver.endpoints.binding import bind
 from podling.apiserver.endpoints.connect import connecting
 from podling.apiserver.endpoints.create import create
 from podling.apiserver.endpoints.delete import delete
 from podling.apiserver.endpoints.deletecollection import deletecollection
+from podling.apiserver.endpoints.encoding import compressed, encoded, encoding_of, far
 from podling.apiserver.endpoints.eviction import evict
 from podling.apiserver.endpoints.finalize import finalize
 from podling.apiserver.endpoints.get import get
@@ -25,7 +28,7 @@ from podling.apiserver.endpoints.scale import get_scale, patch_scale, put_scale
 from podling.apiserver.endpoints.tokenrequest import token
 from podling.apiserver.endpoints.update import update
 from podling.apiserver.endpoints.watch import watch
-from podling.apiserver.message import Endpoint, Outcome, Request
+from podling.apiserver.message import JSON, Endpoint, Outcome, Request
 from podling.apiserver.metricsapi.endpoint import COMPUTED
 from podling.apiserver.registry.served import unknown_path
 from podling.apiserver.routing import Target
@@ -87,14 +90,32 @@ class Dispatch:
         self._backend, self._streams = backend, streams
 
     def __call__(self, request: Request) -> Outcome | Awaitable[Outcome]:
+        if "json" not in request.headers.get("accept", JSON) or (request.peer and request.peer[:4] != "127."):
+            return self._otherwise(request)
+        return self._plain(request)
+
+    def _otherwise(self, request: Request) -> Outcome | Awaitable[Outcome]:
+        """For clients that take no JSON, and for those that are far away; streams of other programs stay as they
+        are, and so does a watch, which must not wait for more to compress."""
+        target = request.target
+        if target is not None and (target.plural, target.subresource) in self._streams:
+            return self._plain(request)
+        if encoding := encoding_of(request.headers.get("accept", "")):
+            return encoded(self._backend, request, encoding, self._plain)
+        if far(request) and (target is None or target.verb != "watch"):
+            return compressed(self._backend, self._plain(request))
+        return self._plain(request)
+
+    def _plain(self, request: Request) -> Outcome | Awaitable[Outcome]:
         target = request.target
         if target is None:
             return self._path(request)
-        return self._endpoint(target, request)(self._backend, request)
+        served = self._backend.resources.get(target.group, target.version, target.plural)
+        endpoint = self._endpoint(served.entry, target, request)
+        return (converting(endpoint) if served.waits else endpoint)(self._backend, request)
 
-    def _endpoint(self, target: Target, request: Request) -> Endpoint:
+    def _endpoint(self, entry: Resource, target: Target, request: Request) -> Endpoint:
         plural, subresource = target.plural, target.subresource
-        entry = self._backend.resources.get(target.group, target.version, plural).entry
         if entry.deprecated:
             request.warn(entry.deprecated)
         if entry.namespaced is not bool(target.namespace) and not self._everywhere(entry.namespaced, target):

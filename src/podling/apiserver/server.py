@@ -16,6 +16,7 @@ from typing import Any, cast
 from podling.api.catalog import Catalog, Profile
 from podling.api.schema import Schemas, load
 from podling.apiserver.admission.chain import Admission
+from podling.apiserver.aggregation.aggregator import Aggregator
 from podling.apiserver.authorization.modes import authorizer_of
 from podling.apiserver.authorization.reconciliation import reconcile_policy
 from podling.apiserver.backend import Backend
@@ -100,12 +101,16 @@ class ApiServer:
         await cache.start(self._tasks)
         self.backend = await self._backend(cache)
         chain = filters(self.config, self.env, self.metrics, self.backend.token_reader, self.backend.authorizer)
-        self._chain = Chain(chain, Dispatch(self.backend, self._streams))
+        aggregator = Aggregator(self.backend, Dispatch(self.backend, self._streams))
+        self._chain = Chain(chain, aggregator)
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
-        await CustomResources(self.backend, self._catalog, self._describer, self._tasks).start()
+        assert self._extension is not None
+        client = self._extension.client
+        await CustomResources(self.backend, self._catalog, self._describer, self._tasks, client).start()
         if self.config.authorization == "RBAC":
             await reconcile_policy(self.backend)
+        aggregator.start(self._tasks)
         self._ready = True
         self._tasks.start("loop lag", watch_lag(self.env, self.metrics))
         await self._listen()

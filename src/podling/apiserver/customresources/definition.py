@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,12 +16,15 @@ from podling.api.kinds.apiextensions.customresource import Version, versions_of
 from podling.api.kinds.kind import Kind
 from podling.api.objects import Object
 from podling.api.schema import Type
+from podling.apiserver.customresources.conversion import Converter, Unconverted
 from podling.apiserver.customresources.names import is_true
 from podling.apiserver.registry.served import Served
 
 Json = dict[str, Any]
 
 NEVER = 2**63
+SLICE = 64
+"""Objects that are decoded before the loop is let go."""
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 PART_VERBS = ("get", "patch", "update")
 
@@ -36,35 +40,92 @@ class CustomResource(Resource):
     since: int = 0
     schema: str = ""
     """The schema as OpenAPI documents show it, as JSON."""
+    converter: Converter | None = None
+    """None where versions differ in apiVersion only."""
+    normalizers: Mapping[str, Callable[[Json], Json]] = field(default_factory=dict)
+    """By apiVersion: an object stored in it, as that version has it now."""
+
+    def to_hub(self, obj: Json) -> Json:
+        """Raises Unconverted."""
+        if self.converter is None:
+            return super().to_hub(obj)
+        return self.converter.get(obj, f"{self.group}/{self.declaration.version}")
 
     def from_hub(self, obj: Json) -> Json:
-        """An object as stored, pruned and defaulted for this version; may be the same dict."""
+        """An object as stored, pruned and defaulted for this version; may be the same dict. Raises Unconverted."""
         assert self.compiled is not None
+        if self.converter is not None and obj.get("apiVersion") != self.api_version:
+            return self.converter.get(self._normal(obj), self.api_version)
         revision = int(obj["metadata"].get("resourceVersion") or self.since + 1)
         current = obj.get("apiVersion") == self.api_version and revision > self.since
         return obj if current else self.compiled.normalize(obj)
 
+    def to_storage(self, obj: Json) -> Json:
+        """A stored object in the version that is stored now. Raises Unconverted."""
+        version = f"{self.group}/{self.declaration.version}"
+        if self.converter is None or obj.get("apiVersion") == version:
+            return obj
+        return self.converter.get(self._normal(obj), version)
+
+    def _normal(self, obj: Json) -> Json:
+        normalize = self.normalizers.get(obj.get("apiVersion") or "")
+        return normalize(obj) if normalize is not None else obj
+
+    def validate(self, obj: Json) -> list[Cause]:
+        """In the version of the request, whose schema it has to meet. Raises Overlong, Unconverted."""
+        return super().validate(obj if self.converter is None else self.from_hub(obj))
+
     def validate_update(self, new: Json, old: Json, subresource: str = "") -> list[Cause]:
-        """Only what the update touches has to be right (ratcheting). Raises Overlong."""
+        """Only what the update touches has to be right (ratcheting). Raises Overlong, Unconverted."""
         assert self.compiled is not None
         causes = meta.validate_update(new["metadata"], old["metadata"])
+        if self.converter is not None:
+            new, old = self.from_hub(new), self.from_hub(old)
         return causes + self.compiled.judge(new, old)
 
 
 class CustomServed(Served):
     """Serves stored bytes where they are as this version has them, and converts what is older."""
 
-    __slots__ = ("_plain", "_since")
+    __slots__ = ("_custom", "_plain", "_since", "waits")
 
     def __init__(self, entry: CustomResource, hub: Resource, type_: Type, hub_type: Type) -> None:
         super().__init__(entry, hub, type_, hub_type)
-        self._plain, self._since = entry.is_hub, entry.since
+        self._custom, self.waits = entry, entry.converter is not None
+        self._plain, self._since = entry.is_hub, NEVER if self.waits else entry.since
         self.item = self._item
 
     def _item(self, obj: Object) -> bytes:
         if self._plain and obj.revision > self._since:
             return obj.served()
         return orjson.dumps(self.json(obj))
+
+    def hub_json(self, obj: Object) -> Json:
+        return self._custom.to_storage(obj.json())
+
+    def outdated(self, obj: Object) -> bool:
+        return bool(obj.json()["apiVersion"] != f"{self.kind.group}/{self.kind.version}")
+
+    def tabled(self, obj: Object) -> Json:
+        return self.json(obj)
+
+    async def ready(self, objects: Iterable[Object]) -> None:
+        """Until all of them can be shown in this version and changed in the stored one. Raises ConversionFailed."""
+        converter = self._custom.converter
+        if converter is None:
+            return
+        unknown: dict[str, list[Json]] = {}
+        for index, obj in enumerate(objects, 1):
+            stored = obj.json()
+            for look in (self._custom.from_hub, self._custom.to_storage):
+                try:
+                    look(stored)
+                except Unconverted as wanted:
+                    unknown.setdefault(wanted.wanted, []).extend(wanted.objects)
+            if not index % SLICE:
+                await asyncio.sleep(0)
+        for wanted_version, waiting in unknown.items():
+            await converter.convert(waiting, wanted_version)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +145,19 @@ class Definition:
         return self.stored.prefix().rstrip("/")
 
 
-def define(crd: Json, metadata: Type, since: int) -> Definition:
-    """`crd`: an established CRD; `metadata`: the type of ObjectMeta; `since`: the revision it is served from."""
+def define(crd: Json, metadata: Type, since: int, converter: Converter | None = None) -> Definition:
+    """`crd`: an established CRD; `metadata`: the type of ObjectMeta; `since`: the revision it is served from;
+    `converter` where the CRD names a conversion webhook."""
     versions = versions_of(crd, metadata)
     if any(each.type.schema != other.type.schema for each in versions.values() for other in versions.values()):
         # A write through another version may leave fields that the stored one does not know.
         since = NEVER
     entries = {name: _entry(crd, version, since) for name, version in versions.items()}
+    if converter is not None:
+        normalizers = {entries[name].api_version: version.normalize for name, version in versions.items()}
+        entries = {
+            name: replace(entry, converter=converter, normalizers=normalizers) for name, entry in entries.items()
+        }
     storage = next(each["name"] for each in crd["spec"]["versions"] if each.get("storage"))
     hub = entries[storage]
     served = {
@@ -101,8 +168,22 @@ def define(crd: Json, metadata: Type, since: int) -> Definition:
         entries=tuple(entries[name] for name in on),
         served={(hub.group, name, hub.plural): served[name] for name in on},
         stored=served[storage],
-        kind=versions[storage].kind,
+        kind=_stored_kind(versions, storage),
     )
+
+
+def _stored_kind(versions: Mapping[str, Version], storage: str) -> Kind:
+    """The storage version's, with the selectable fields of all: one object is found by any version's."""
+    kinds = [version.kind for version in versions.values()]
+    names = frozenset[str]().union(*(kind.field_names for kind in kinds))
+    own = versions[storage].kind
+    if names == own.field_names:
+        return own
+
+    def fields(obj: Json) -> dict[str, str]:
+        return {name: value for kind in kinds for name, value in kind.fields(obj).items()}
+
+    return replace(own, fields=fields, field_names=names)
 
 
 def _entry(crd: Json, version: Version, since: int) -> CustomResource:

@@ -16,10 +16,12 @@ from podling.api.catalog import Catalog
 from podling.api.errors import ApiError, Expired
 from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.cleanup import clean
+from podling.apiserver.customresources.conversion import Converter
 from podling.apiserver.customresources.definition import Definition, define
 from podling.apiserver.customresources.names import is_true, judged
 from podling.apiserver.customresources.writing import write_status
 from podling.apiserver.registry.heads import Describer
+from podling.apiserver.webhooks.client import WebhookClient
 from podling.supervise import Supervisor
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,12 @@ TERMINATING = {"type": "Terminating", "status": "True"}
 class CustomResources:
     """`await start()` serves what there is; from then on a task of the server's supervisor follows."""
 
-    def __init__(self, backend: Backend, builtin: Catalog, describer: Describer, tasks: Supervisor) -> None:
+    def __init__(
+        self, backend: Backend, builtin: Catalog, describer: Describer, tasks: Supervisor, client: WebhookClient
+    ) -> None:
+        """`client` asks conversion webhooks."""
         self._backend, self._builtin, self._describer, self._tasks = backend, builtin, describer, tasks
+        self._client = client
         self._metadata = backend.schemas.named("meta/v1.ObjectMeta")
         self._definitions: dict[str, Definition] = {}
         self._seen: dict[str, bytes] = {}
@@ -121,11 +127,17 @@ class CustomResources:
             crd = orjson.loads(wanted[name])
             revision = (since or {}).get(name, self._backend.cache.revision)
             try:
-                self._definitions[name] = define(crd, self._metadata, revision)
+                self._definitions[name] = define(crd, self._metadata, revision, self._converter(crd))
             except Exception:  # one user's broken definition must not take the server along
                 log.exception("%s cannot be served", name)
         self._seen = wanted
         self._swap(gone, [self._definitions[name] for name in sorted(changed) if name in self._definitions])
+
+    def _converter(self, crd: Json) -> Converter | None:
+        conversion = crd["spec"].get("conversion") or {}
+        if conversion.get("strategy") != "Webhook":
+            return None
+        return Converter(self._client, self._backend.env, conversion["webhook"])
 
     def _swap(self, gone: list[Definition], come: list[Definition]) -> None:
         backend, definitions = self._backend, self._definitions.values()

@@ -70,8 +70,8 @@ async def change(backend: Backend, request: Request, wanted: Change) -> Object:
 async def _made(backend: Backend, request: Request, wanted: Change, current: Object) -> tuple[Json | None, bool]:
     """The checked new state, None where nothing changes; and whether the client named the revision."""
     served = wanted.served
-    old = current.json()
-    new = wanted.make(current.json())
+    old = served.hub_json(current)
+    new = wanted.make(served.hub_json(current))
     metadata = new["metadata"]
     said = metadata.pop("resourceVersion", "")
     old["metadata"].pop("resourceVersion", None)
@@ -90,7 +90,7 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     )
     if not wanted.own_rules:
         await backend.admission.admit(attempt)
-    if new == old:
+    if new == old and not (served.waits and served.outdated(current)):
         return None, conditional
     if wanted.own_rules:
         return new, conditional

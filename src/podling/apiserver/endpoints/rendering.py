@@ -41,7 +41,7 @@ class Renderer:
             case "":
                 return self.served.item
             case "Table":
-                return lambda obj: orjson.dumps(self.row(obj.json()))
+                return lambda obj: orjson.dumps(self.row(self.served.tabled(obj)))
         return lambda obj: orjson.dumps(self._metadata(self.served.json(obj)))
 
     def one(self, obj: Object) -> bytes:
@@ -52,7 +52,7 @@ class Renderer:
 
     def table(self, objects: Sequence[Object], *, heads: bool = True) -> bytes:
         """A Table of a few objects; `heads`: with the definitions of its columns."""
-        rows = [self.row(obj.json()) for obj in objects]
+        rows = [self.row(self.served.tabled(obj)) for obj in objects]
         revision = str(objects[-1].revision) if objects else ""
         return orjson.dumps(self._table_head(revision, heads) | {"rows": rows})
 

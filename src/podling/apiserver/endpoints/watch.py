@@ -110,6 +110,8 @@ class Watcher:
         resource = self._served.prefix()
         async with cache.watch(resource, since=since, interest=interest) as events:
             for start in range(0, len(initial), SLICE):
+                if self._served.waits:
+                    await self._served.ready(initial[start : start + SLICE])
                 await sink.write(self._encoder.present(initial[start : start + SLICE]), PATIENCE)
                 await asyncio.sleep(0)
             if self._wish.initial_events and self._wish.bookmarks:
@@ -123,6 +125,8 @@ class Watcher:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS) if self._wish.bookmarks else left):
                     async for batch in events:
+                        if self._served.waits:
+                            await self._served.ready([event.object for event in batch])
                         await sink.write(self._encoder.events(batch), PATIENCE)
                 return  # the resource's definition has changed: the client comes back to the new one
             except TimeoutError:

@@ -6,7 +6,7 @@ between the store's bytes (hub version, no resourceVersion) and a client's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -26,6 +26,9 @@ class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
 
     __slots__ = ("_prefix", "_status", "api_version", "entry", "hub", "item", "kind", "list_head", "type")
+
+    waits: bool = False
+    """Whether objects have to be made `ready` before they are shown: versions that a webhook converts."""
 
     def __init__(self, entry: Resource, hub: Resource, type_: Type | None, hub_type: Type | None) -> None:
         self.entry, self.hub, self.type = entry, hub, type_
@@ -55,6 +58,21 @@ class Served:
     def json(self, obj: Object) -> Json:
         """A fresh copy in this version."""
         return self.entry.from_hub(obj.json())
+
+    def hub_json(self, obj: Object) -> Json:
+        """A fresh copy in the hub version."""
+        return obj.json()
+
+    def outdated(self, obj: Object) -> bool:
+        """Whether it is stored in another version than writes are now: then one that changes nothing counts."""
+        return False
+
+    def tabled(self, obj: Object) -> Json:
+        """A fresh copy as the columns read it."""
+        return obj.json()
+
+    async def ready(self, objects: Iterable[Object]) -> None:
+        """Until the objects can be shown without waiting. Raises ApiError."""
 
     def _converted(self, obj: Object) -> bytes:
         return orjson.dumps(self.json(obj))

@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 BIN := .venv/bin
 ISSUE ?= walkthrough
 
-.PHONY: demo test lint bench conformance seen install system clean
+.PHONY: demo test lint bench conformance fuzz seen install system clean
 
 install: .make/venv
 
@@ -46,6 +46,11 @@ lint: install
 # N of the 462 behaviours of the 1.37 conformance list, each shown by a test that carries its name.
 conformance: install system
 	$(SUDO) $(BIN)/python -m tests.conformance
+
+# As many requests as COUNT says, over all endpoints: no 500, no hang. A small share of it is in `make test`.
+COUNT ?= 1000000
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(COUNT)
 
 seen: install system
 	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py

@@ -1,0 +1,333 @@
+"""Requests as nobody should send them, and as everybody does, over all endpoints.
+
+Most parts of a request are right, for what is wrong everywhere is refused at the door: a path of a served resource, an
+object that would do, a query that means something; then something in it is another value, missing, or rubbish. All
+chance comes from the `Random` that is handed in: Hypothesis gives one whose seed it keeps, `make fuzz` one of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from random import Random
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import yaml
+
+from podling.api.catalog import Catalog, Resource
+from tests.api.kinds import objects
+
+Json = dict[str, Any]
+
+
+class Sent(NamedTuple):
+    """One request; `target` is the path and query as on the wire."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+RESOURCES = list(Catalog.load("book").resources)
+NAMES = ("one", "two", "default", "kubernetes", "kube-root-ca.crt", "node-1", "system:node", "")
+NAMESPACES = ("default", "kube-system", "nowhere", "")
+BODIES = (
+    *("application/json",) * 3,
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json; charset=utf-8",
+    "",
+)
+PATCHES = (
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/json-patch+json",
+    "application/apply-patch+yaml",
+)
+ACCEPT = (
+    *("application/json",) * 8,
+    "*/*",
+    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+    "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+    "application/json;as=PartialObjectMetadataList;v=v1beta1;g=meta.k8s.io",
+    "application/vnd.kubernetes.protobuf",
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+    "text/html;q=nan,application/json;q=x",
+)
+PATHS = (
+    "/",
+    "/api",
+    "/apis",
+    "/api/v1",
+    "/apis/apps",
+    "/apis/apps/v1",
+    "/version",
+    "/healthz",
+    "/livez/ping",
+    "/readyz/nothing",
+    "/metrics",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openapi/v3/api/v1",
+    "/openid/v1/jwks",
+    "/.well-known/openid-configuration",
+    "/logs",
+    "/api/v1/namespaces",
+    "/api/v1/watch/namespaces/default/configmaps",
+)
+QUERY: dict[str, tuple[str, ...]] = {
+    "limit": ("1", "2", "0", "-1", "9223372036854775808"),
+    "continue": ("e30", "x", "%"),
+    "resourceVersion": ("0", "1", "7", "-1", "18446744073709551616"),
+    "resourceVersionMatch": ("Exact", "NotOlderThan", "Never"),
+    "labelSelector": ("a=b", "a in (b,c)", "!a", "a notin (", "a=b,,", "a>1", "==", "a b"),
+    "fieldSelector": ("metadata.name=one", "spec.nodeName=n", "status.phase!=Running", "x=y", "=", "a=b=c"),
+    "watch": ("true", "1", "false", "", "maybe"),
+    "allowWatchBookmarks": ("true", "x"),
+    "sendInitialEvents": ("true", "false", "x"),
+    "timeoutSeconds": ("1", "0", "-1", "x", "1e9"),
+    "dryRun": ("All", "Some", ""),
+    "fieldManager": ("fuzz", "", "x" * 200),
+    "fieldValidation": ("Strict", "Warn", "Ignore", "Other"),
+    "force": ("true", "false", "x"),
+    "gracePeriodSeconds": ("0", "-1", "x", "99999999999999999999"),
+    "propagationPolicy": ("Foreground", "Background", "Orphan", "Other"),
+    "orphanDependents": ("true", "x"),
+    "includeObject": ("None", "Metadata", "Object", "Other"),
+    "ignoreStoreReadErrorWithClusterBreakingPotential": ("true", "x"),
+    "pretty": ("true", "x"),
+    "container": ("main", "x"),
+    "tailLines": ("-1", "x"),
+    "command": ("ls",),
+    "path": ("/x", "../.."),
+    "hash": ("0",),
+}
+
+NAMED_BY_CONTENT = ("APIService", "CustomResourceDefinition", "IPAddress")
+_bases: dict[tuple[str, str], str] = {}
+
+
+def example(entry: Resource) -> Json:
+    """A small object that would do, in this version."""
+    key = (entry.api_version, entry.kind)
+    if key not in _bases:
+        try:
+            made = {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
+        except Exception:  # noqa: BLE001  a kind without an example is sent as a bare head
+            made = {"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": "one"}}
+        _bases[key] = json.dumps(made)
+    found: Json = json.loads(_bases[key])
+    if entry.kind not in NAMED_BY_CONTENT:
+        found.setdefault("metadata", {})["name"] = "one"
+    return found
+
+
+RUBBISH = (
+    "..",
+    ".",
+    "%",
+    "a/b",
+    "x" * 300,
+    "A_B",
+    "\u00fc",
+    "0",
+    "-",
+    " ",
+    "\x00",
+    "null",
+    "\ud7ff\U0001f600",
+    "",
+    "/",
+    "\n",
+)
+SCALARS: Sequence[Any] = (
+    *(None, True, False, 0, 1, -1, 2**31, 2**63 - 1, 2**63, 2**70, 1e308, -0.0, 1.5, "", "1", "100m", "1Gi", "50%"),
+    *(
+        "a.b/c",
+        "2026-01-01T00:00:00Z",
+        "10.96.0.1",
+        "10.0.0.0/8",
+        "fd00::1",
+        "Always",
+        "v1",
+        "Pod",
+        "one",
+        "self == oldSelf",
+    ),
+)
+KEYS = ("name", "metadata", "spec", "$patch", "$retainKeys", "$setElementOrder/containers", "key", "", "kind", "items")
+
+
+def rubbish(random: Random) -> str:
+    if random.random() < 0.7:
+        return random.choice(RUBBISH)
+    return "".join(
+        chr(random.choice((random.randrange(32, 127), random.randrange(0xD800)))) for _ in range(random.randrange(12))
+    )
+
+
+def value(random: Random, depth: int = 3) -> Any:
+    """Any JSON."""
+    kind = random.randrange(6 if depth else 4)
+    if kind < 3:
+        return random.choice(SCALARS)
+    if kind == 3:
+        return rubbish(random)
+    if kind == 4:
+        return [value(random, depth - 1) for _ in range(random.randrange(4))]
+    return {random.choice((*KEYS, rubbish(random))): value(random, depth - 1) for _ in range(random.randrange(4))}
+
+
+def mutated(random: Random, body: Json) -> Any:
+    """The object with up to three of its values replaced, removed or doubled, at any depth."""
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        _mutate(random, body)
+    return body
+
+
+def _mutate(random: Random, at: Any) -> None:
+    while at:
+        key = random.choice(list(at) if isinstance(at, dict) else range(len(at)))
+        if not (isinstance(at[key], (dict, list)) and at[key] and random.random() < 0.75):
+            break
+        at = at[key]
+    else:
+        return
+    change = random.randrange(6)
+    if change == 0:
+        del at[key]
+    elif change == 1 and isinstance(at, dict):
+        at[random.choice((*KEYS, rubbish(random)))] = at[key]
+    elif change == 1:
+        at.append(copy.deepcopy(at[key]))
+    else:
+        at[key] = value(random)
+
+
+POINTERS = (
+    *(
+        "/metadata/labels",
+        "/metadata/name",
+        "/metadata/labels/a",
+        "/spec",
+        "/data/x",
+        "/",
+        "",
+        "x",
+        "/metadata/labels/-",
+    ),
+    *("/spec/~2", "/spec/0", "/metadata/finalizers/-", "/status", "/metadata/resourceVersion", "/metadata/annotations"),
+)
+
+
+def json_patch(random: Random) -> Any:
+    if random.random() < 0.1:
+        return value(random)
+    return [_operation(random) for _ in range(random.randrange(1, 4))]
+
+
+def _operation(random: Random) -> Json:
+    operation: Json = {"op": random.choice(("add", "add", "remove", "replace", "move", "copy", "test", "x"))}
+    if random.random() < 0.95:
+        operation["path"] = random.choice(POINTERS)
+    if random.random() < 0.8:
+        operation["value"] = value(random)
+    if random.random() < 0.4:
+        operation["from"] = random.choice(POINTERS)
+    return operation
+
+
+def body_for(random: Random, entry: Resource, media: str) -> bytes:
+    if random.random() < 0.05:
+        return random.randbytes(random.randrange(60))
+    if media == "application/json-patch+json":
+        return _text(json_patch(random))
+    base = example(entry)
+    if random.random() < 0.5 and "name" in base["metadata"]:
+        base["metadata"] = {**base["metadata"], "generateName": "g-"}
+        del base["metadata"]["name"]
+    body = value(random) if random.random() < 0.15 else mutated(random, base)
+    if "yaml" in media:
+        return yaml.dump(body, Dumper=yaml.CSafeDumper, allow_unicode=True).encode("utf-8", "surrogatepass")
+    text = _text(body)
+    if "protobuf" in media:
+        return b"k8s\x00" + (random.randbytes(random.randrange(80)) if random.random() < 0.8 else text)
+    broken = random.randrange(24)
+    return text[: len(text) // 2] if broken == 0 else text.replace(b":", b"::", 1) if broken == 1 else text
+
+
+def _text(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def place(random: Random, entry: Resource) -> tuple[str, bool]:
+    """(path, whether it names an object)"""
+    parts = [f"/apis/{entry.group}/{entry.version}" if entry.group else f"/api/{entry.version}"]
+    if random.random() < 0.02:
+        parts.append("watch")
+    if entry.namespaced is (random.random() < 0.95):
+        parts += ["namespaces", "default" if random.random() < 0.9 else random.choice((*NAMESPACES, rubbish(random)))]
+    parts.append(entry.plural)
+    named = random.random() < 0.6
+    if named:
+        usual = example(entry)["metadata"].get("name", "one")
+        parts.append(usual if random.random() < 0.8 else random.choice((*NAMES, rubbish(random))))
+        if random.random() < 0.25:
+            parts.append(random.choice((*entry.subresources, *entry.subresources, "status", "scale", rubbish(random))))
+            if random.random() < 0.1:
+                parts.append(rubbish(random))
+    return "/".join(parts), named
+
+
+def query(random: Random) -> list[tuple[str, str]]:
+    keys = [random.choice(list(QUERY)) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
+    return [(key, rubbish(random) if random.random() < 0.15 else random.choice(QUERY[key])) for key in keys]
+
+
+TOKENS = (
+    "a.b.c",
+    "eyJhbGciOiJub25lIn0.e30.",
+    "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA",
+    "abcdef.0123456789abcdef",
+)
+ODD_HEADERS = (
+    *("authorization", "if-none-match", "content-encoding", "accept-encoding", "impersonate-user", "impersonate-group"),
+    *("impersonate-uid", "impersonate-extra-a%2fb", "connection", "upgrade", "sec-websocket-key"),
+    *("sec-websocket-protocol", "x-stream-protocol-version", "content-length", "audit-id", "cookie"),
+)
+
+
+def odd_header(random: Random) -> tuple[str, str]:
+    name = random.choice(ODD_HEADERS)
+    if name == "authorization" and random.random() < 0.8:
+        return name, f"Bearer {random.choice((*TOKENS, rubbish(random)))}"
+    known = {"accept-encoding": "gzip", "upgrade": "websocket", "sec-websocket-protocol": "v5.channel.k8s.io"}
+    return name, known[name] if name in known and random.random() < 0.7 else rubbish(random)
+
+
+def request(random: Random) -> Sent:
+    entry = random.choice(RESOURCES)
+    if random.random() < 0.95:
+        path, named = place(random, entry)
+    else:
+        path, named = random.choice((*PATHS, rubbish(random))), False
+    method = random.choice(("GET", "PUT", "PATCH", "PATCH", "DELETE") if named else ("GET", "POST", "POST", "DELETE"))
+    if random.random() < 0.03:
+        method = random.choice(("GET", "POST", "PUT", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "X"))
+    usual = PATCHES if method == "PATCH" else BODIES
+    media = random.choice(usual if random.random() < 0.93 else (*PATCHES, *BODIES, "text/plain", "application/cbor"))
+    body = b"" if method == "GET" and random.random() < 0.97 else body_for(random, entry, media)
+    headers = [("content-type", media), ("accept", random.choice(ACCEPT))]
+    headers += [odd_header(random) for _ in range(random.choice((0, 0, 0, 0, 0, 1, 2)))]
+    asked = query(random)
+    if media == "application/apply-patch+yaml" and random.random() < 0.85:
+        asked.append(("fieldManager", "fuzz"))
+    if method == "DELETE" and random.random() < 0.85:
+        asked.append(("dryRun", "All"))  # or soon there would be nothing left
+    text = "&".join(f"{quote(key)}={quote(said, errors='replace')}" for key, said in asked)
+    target = quote(path, safe="/%:~", errors="replace")
+    return Sent(method, f"/{target.lstrip('/')}{'?' if text else ''}{text}", tuple(headers), body)

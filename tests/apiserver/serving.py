@@ -120,7 +120,9 @@ class Done:
 
 
 @asynccontextmanager
-async def serving(storage: Storage | None = None, env: Env | None = None, **config: Any) -> AsyncIterator[Api]:
+async def serving(
+    storage: Storage | None = None, env: Env | None = None, dialer: Any = None, **config: Any
+) -> AsyncIterator[Api]:
     env = env or SystemEnv()
     authority = CertificateAuthority.create("test", SystemEnv().now())
     pair = authority.serving("podling", ["127.0.0.1", "localhost", "podling"], SystemEnv().now())
@@ -132,7 +134,7 @@ async def serving(storage: Storage | None = None, env: Env | None = None, **conf
         "token_key": new_signing_key(),
         **config,
     }
-    server = ApiServer(Config(**settings), storage or MemoryStorage(), env, NoNodes())
+    server = ApiServer(Config(**settings), storage or MemoryStorage(), env, dialer or NoNodes())
     await server.start()
     with tempfile.TemporaryDirectory() as folder:
         api = Api(server, httpx.AsyncClient(), authority, Path(folder))

@@ -110,7 +110,7 @@ class ApiServer:
         await CustomResources(self.backend, self._catalog, self._describer, self._tasks, client).start()
         if self.config.authorization == "RBAC":
             await reconcile_policy(self.backend)
-        aggregator.start(self._tasks)
+        await aggregator.start(self._tasks)
         self._ready = True
         self._tasks.start("loop lag", watch_lag(self.env, self.metrics))
         await self._listen()

@@ -46,14 +46,19 @@ def client_context(ca: bytes, certificate: bytes = b"", key: bytes = b"") -> ssl
     """A TLS context that trusts `ca` (PEM) and shows `certificate` with `key` (PEM), never touching a disk."""
     context = ssl.create_default_context(cadata=ca.decode())
     if certificate:
-        # ssl reads certificates from files only; a memory file is one without leaving a trace.
-        memory = os.memfd_create("client-certificate")
-        try:
-            os.write(memory, certificate.rstrip() + b"\n" + key)
-            context.load_cert_chain(f"/proc/self/fd/{memory}")
-        finally:
-            os.close(memory)
+        show_certificate(context, certificate, key)
     return context
+
+
+def show_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Let the context show a certificate (PEM), never touching a disk."""
+    # ssl reads certificates from files only; a memory file is one without leaving a trace.
+    memory = os.memfd_create("client-certificate")
+    try:
+        os.write(memory, certificate.rstrip() + b"\n" + key)
+        context.load_cert_chain(f"/proc/self/fd/{memory}")
+    finally:
+        os.close(memory)
 
 
 class HttpsTransport:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from podling.api.catalog import Catalog, Resource
+from podling.api.catalog import Catalog, Group, Resource
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.negotiation import media_types
 from podling.apiserver.message import JSON, PRIVATE, Request, Response
@@ -38,6 +38,10 @@ class Discovery:
             "/api": self._aggregate(core=True),
             "/apis": self._aggregate(core=False),
         }
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return self._catalog.groups
 
     def paths(self) -> list[str]:
         return sorted(self._documents)

@@ -129,7 +129,7 @@ class WebhookClient:
         except BaseException as error:
             sock.close()
             if isinstance(error, ssl.SSLCertVerificationError):
-                raise Unreachable(_distrust(error, goal.host)) from error
+                raise Unreachable(distrust(error, goal.host)) from error
             if isinstance(error, OSError):
                 raise Unreachable("EOF" if isinstance(error, ConnectionError) else reason(error)) from error
             raise
@@ -221,7 +221,7 @@ def refusal(status: int, body: bytes) -> str:
     return f"the server responded with the status code {status} but did not return more information"
 
 
-def _distrust(error: ssl.SSLCertVerificationError, name: str) -> str:
+def distrust(error: ssl.SSLCertVerificationError, name: str) -> str:
     why = _REASONS.get(error.verify_code, "certificate signed by unknown authority").format(name=name)
     return f"tls: failed to verify certificate: x509: {why}"
 

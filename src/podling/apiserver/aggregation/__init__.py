@@ -1,0 +1,1 @@
+"""Aggregation: group versions that other servers answer, behind this one's address, identity and discovery."""

@@ -1,0 +1,107 @@
+"""A request to an aggregated group version: passed on with the user's name, its answer passed back as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from podling.apiserver.aggregation.calling import Caller, identity
+from podling.apiserver.aggregation.services import Remote
+from podling.apiserver.message import Connection, Outcome, Request, Response, Sink, Stream, Upgrade
+from podling.apiserver.streams.exchange import BrokenAnswer, Exchange
+from podling.apiserver.streams.session import until_either_ends
+from podling.apiserver.webhooks.reach import Unreachable
+
+WHOLE = 64 << 10
+"""Answers up to this length are handed on with their length, longer ones as they come."""
+_HOP = frozenset(("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")) | frozenset(
+    ("proxy-authenticate", "proxy-authorization", "proxy-connection", "content-length", "content-type", "date")
+)
+_DROPPED = frozenset(("authorization", "host", "expect", "content-length")) | (_HOP - {"content-type", "te"})
+_KNOWN = frozenset(code.value for code in HTTPStatus)
+
+
+async def proxied(caller: Caller, remote: Remote, request: Request) -> Outcome:
+    """Never raises for what the other server does: 503 in plain text, as upstream's proxy."""
+    upgrade = request.header("upgrade") if "upgrade" in request.header("connection").lower() else ""
+    try:
+        exchange = await caller.open(
+            remote, request.method, request.raw_target, _headers(request, upgrade), request.body
+        )
+    except Unreachable as error:
+        return unavailable(f"error trying to reach service: {error}")
+    try:
+        await exchange.head()
+    except BrokenAnswer as error:
+        exchange.close()
+        return unavailable(f"error trying to reach service: {error}")
+    except BaseException:
+        exchange.close()
+        raise
+    if exchange.status == 101:
+        headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_passed(exchange)]
+        return Upgrade(lambda connection: _pass_through(connection, exchange), headers)
+    return await _answered(request, exchange)
+
+
+def unavailable(why: str) -> Response:
+    return Response(503, f"{why}\n".encode(), "text/plain; charset=utf-8")
+
+
+def _headers(request: Request, upgrade: str) -> Sequence[tuple[str, str]]:
+    kept = [
+        (name, value)
+        for name, value in request.headers.items()
+        if name not in _DROPPED and not name.startswith(("x-remote-", "impersonate-")) and name != "x-forwarded-for"
+    ]
+    headers = [*kept, *identity(request.user)]
+    if request.peer:
+        before = request.header("x-forwarded-for")
+        headers.append(("X-Forwarded-For", f"{before}, {request.peer}" if before else request.peer))
+    if request.body or request.method in ("POST", "PUT", "PATCH"):
+        headers.append(("Content-Length", str(len(request.body))))
+    return (
+        [*headers, ("Connection", "Upgrade"), ("Upgrade", upgrade)] if upgrade else [*headers, ("Connection", "close")]
+    )
+
+
+def _passed(exchange: Exchange) -> Sequence[tuple[str, str]]:
+    return [(name, value) for name, value in exchange.headers if name.lower() not in _HOP]
+
+
+async def _answered(request: Request, exchange: Exchange) -> Outcome:
+    status = exchange.status if exchange.status in _KNOWN else exchange.status // 100 * 100
+    kind, headers, length = exchange.header("content-type"), _passed(exchange), exchange.header("content-length")
+    if request.method == "HEAD" or status in (204, 304) or (length.isdigit() and int(length) <= WHOLE):
+        try:
+            body = b"".join([piece async for piece in exchange.body()])
+        except BrokenAnswer as error:
+            return unavailable(f"error trying to reach service: {error}")
+        finally:
+            exchange.close()
+        return Response(status, body, kind, headers)
+
+    async def run(sink: Sink) -> None:
+        try:
+            async for piece in exchange.body():
+                await sink.write(piece)
+        finally:
+            exchange.close()
+
+    return Stream(run, kind, status, headers)
+
+
+async def _pass_through(connection: Connection, exchange: Exchange) -> None:
+    async def back() -> None:
+        while data := await exchange.read():
+            await connection.write(data)
+
+    async def forth() -> None:
+        while data := await connection.read():
+            await exchange.write(data)
+        exchange.end()
+
+    try:
+        await until_either_ends(back(), forth())
+    finally:
+        exchange.close()

@@ -162,6 +162,8 @@ class Kind:
     defaults: Callable[[Json], None] = _nothing
     validate: Callable[[Json], list[Cause]] = _valid
     """Findings about everything but metadata, which `podling.api.meta` checks."""
+    validate_create: Callable[[Json], list[Cause]] = _valid
+    """Findings about what a new object must not say, though a stored one may."""
     validate_update: Callable[[Json, Json], list[Cause]] = _valid_update
     """Findings about the change (new, old) only; `validate` runs too."""
     validate_status: Callable[[Json, Json], list[Cause]] = _valid_update

@@ -119,6 +119,9 @@ def validate(obj: Json) -> list[Cause]:
     found += rules.required_one_of("spec.updateStrategy.type", strategy.get("type"), ("RollingUpdate", "OnDelete"))
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     found += rules.not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
+    unavailable = (strategy.get("rollingUpdate") or {}).get("maxUnavailable")
+    if unavailable is not None:
+        found += _unavailable("spec.updateStrategy.rollingUpdate.maxUnavailable", unavailable)
     if strategy.get("type") == "OnDelete" and strategy.get("rollingUpdate") is not None:
         text = "only allowed for updateStrategy 'RollingUpdate'"
         found.append(causes.invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"], text))
@@ -131,6 +134,13 @@ def validate(obj: Json) -> list[Cause]:
     if service := spec.get("serviceName"):
         found += rules.all_invalid("spec.serviceName", service, names.dns_subdomain(service))
     return found + workloadrules.selector_and_template(spec, "StatefulSet", "statefulset")
+
+
+def _unavailable(path: str, value: int | str) -> list[Cause]:
+    found = workloadrules.int_or_percent(path, value)
+    if not found and not workloadrules.percent_or_zero(value):
+        found = [causes.invalid(path, value, "cannot be 0")]
+    return found + workloadrules.at_most_whole(path, value)
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:

@@ -5,6 +5,8 @@ Which Pods may talk to which.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
@@ -66,12 +68,23 @@ def _peer(path: str, peer: Json) -> list[Cause]:
     if block is not None:
         found += rules.named(f"{path}.ipBlock.cidr", block.get("cidr", ""), names.cidr)
         for index, text in enumerate(block.get("except") or ()):
-            found += rules.all_invalid(f"{path}.ipBlock.except[{index}]", text, names.cidr(text))
+            here = f"{path}.ipBlock.except[{index}]"
+            wrong = names.cidr(text)
+            found += rules.all_invalid(here, text, wrong)
+            if not wrong and not names.cidr(block.get("cidr", "")) and not _inside(text, block["cidr"]):
+                found.append(causes.invalid(here, text, "must be a strict subset of `cidr`"))
         if peer.get("podSelector") is not None or peer.get("namespaceSelector") is not None:
             found.append(causes.forbidden(path, "may not specify both ipBlock and another peer"))
     elif peer.get("podSelector") is None and peer.get("namespaceSelector") is None:
         found.append(causes.required(path, "must specify a peer"))
     return found
+
+
+def _inside(inner: str, outer: str) -> bool:
+    small, big = ip_network(inner, strict=False), ip_network(outer, strict=False)
+    if small.version != big.version:
+        return False
+    return small != big and small.subnet_of(big)  # type: ignore[arg-type]
 
 
 KIND = Kind(

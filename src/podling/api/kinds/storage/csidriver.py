@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column, flag, joined
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.storage import storagerules
 from podling.api.kinds.versions import same_shape
 
 
@@ -17,6 +20,45 @@ def defaults(obj: Json) -> None:
     fill(spec, "volumeLifecycleModes", ["Persistent"])
 
 
+_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+
+
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = storagerules.driver_name("metadata.name", obj["metadata"].get("name", ""))
+    for mode in spec.get("volumeLifecycleModes") or ():
+        found += rules.one_of("spec.volumeLifecycleModes", mode, ("Ephemeral", "Persistent"))
+    found += rules.one_of("spec.fsGroupPolicy", spec.get("fsGroupPolicy"), _POLICIES)
+    seen: set[str] = set()
+    for index, request in enumerate(spec.get("tokenRequests") or ()):
+        here, audience = f"spec.tokenRequests[{index}]", request.get("audience", "")
+        if audience in seen:
+            found.append(causes.duplicate(f"{here}.audience", audience))
+        seen.add(audience)
+        found += _seconds(f"{here}.expirationSeconds", request.get("expirationSeconds"))
+    period = spec.get("nodeAllocatableUpdatePeriodSeconds")
+    if period is not None and period < 10:
+        text = "must be greater than or equal to 10 seconds"
+        found.append(causes.invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, text))
+    return found
+
+
+def _seconds(path: str, value: int | None) -> list[Cause]:
+    if value is not None and value < 600:
+        return [causes.invalid(path, value, "may not specify a duration less than 10 minutes")]
+    if value is not None and value > 1 << 32:
+        return [causes.invalid(path, value, "may not specify a duration larger than 2^32 seconds")]
+    return []
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return [
+        cause
+        for name in ("attachRequired", "volumeLifecycleModes")
+        for cause in causes.immutable(f"spec.{name}", at(new, f"spec.{name}"), at(old, f"spec.{name}"))
+    ]
+
+
 def tokens(obj: Json, now: float) -> str:
     requests = at(obj, "spec.tokenRequests")
     return ",".join(request.get("audience", "") for request in requests) if requests else "<unset>"
@@ -27,6 +69,8 @@ KIND = Kind(
     "v1",
     "CSIDriver",
     defaults=defaults,
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(unconditional_update=False),
     columns=(
         NAME,

@@ -5,11 +5,13 @@ How volumes are made when a claim asks for them.
 
 from __future__ import annotations
 
+from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, column, flag, value
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Column, Json, Kind
+from podling.api.kinds.storage import storagerules
 from podling.api.kinds.versions import same_shape
 
 DEFAULT_ANNOTATIONS = (
@@ -24,11 +26,12 @@ def defaults(obj: Json) -> None:
 
 
 def validate(obj: Json) -> list[Cause]:
-    found = [] if obj.get("provisioner") else [causes.required("provisioner")]
+    provisioner = obj.get("provisioner", "")
+    found = rules.named("provisioner", provisioner, lambda text: names.qualified_name(text.lower()))
+    found += storagerules.parameters("parameters", obj.get("parameters") or {}, allow_empty=True)
     found += rules.one_of("reclaimPolicy", obj.get("reclaimPolicy"), ("Delete", "Retain"))
-    return found + rules.one_of(
-        "volumeBindingMode", obj.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer")
-    )
+    found += rules.one_of("volumeBindingMode", obj.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"))
+    return found + storagerules.topologies("allowedTopologies", obj.get("allowedTopologies") or [])
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:

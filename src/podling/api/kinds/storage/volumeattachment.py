@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from podling.api.kinds.cells import AGE, NAME, column, flag, value
-from podling.api.kinds.kind import Kind, Strategy
+from podling.api import names
+from podling.api.errors import Cause
+from podling.api.kinds import causes, rules
+from podling.api.kinds.cells import AGE, NAME, at, column, flag, value
+from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.storage import storagerules
 from podling.api.kinds.versions import same_shape, without_defaults
+
+
+def validate(obj: Json) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    found = storagerules.driver_name("spec.attacher", spec.get("attacher", ""))
+    name, inline = at(spec, "source.persistentVolumeName"), at(spec, "source.inlineVolumeSpec")
+    if inline is None and name is None:
+        found.append(
+            causes.required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+        )
+    elif inline is not None and name is not None:
+        text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+        found.append(causes.forbidden("spec.source", text))
+    elif name == "":
+        found.append(causes.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"))
+    return found + rules.named("spec.nodeName", spec.get("nodeName", ""), names.dns_subdomain)
+
+
+def validate_update(new: Json, old: Json) -> list[Cause]:
+    return causes.immutable("spec", new.get("spec"), old.get("spec"))
+
 
 KIND = Kind(
     "storage.k8s.io",
     "v1",
     "VolumeAttachment",
+    validate=validate,
+    validate_update=validate_update,
     strategy=Strategy(status=True, unconditional_update=False, empty_status={"attached": False}),
     columns=(
         NAME,

@@ -71,6 +71,10 @@ async def stored(api: Api, name: str) -> Json:
     return found.json()
 
 
+@pytest.mark.conformance(
+    "[sig-api-machinery] CustomResourceConversionWebhook [Privileged:ClusterAdmin] should be able to convert from CR "
+    "v1 to CR v2 [Conformance]"
+)
 async def test_each_version_is_read_and_written_and_one_is_stored() -> None:
     async with webhook(answer) as hook, serving() as api:
         await defined(api, converted(hook))
@@ -91,6 +95,10 @@ async def test_each_version_is_read_and_written_and_one_is_stored() -> None:
         assert (await api.http.delete(f"{V2}/one")).status_code == 200
 
 
+@pytest.mark.conformance(
+    "[sig-api-machinery] CustomResourceConversionWebhook [Privileged:ClusterAdmin] should be able to convert a non "
+    "homogeneous list of CRs [Conformance]"
+)
 async def test_a_list_and_a_table_of_mixed_objects_come_in_the_version_asked_for() -> None:
     async with webhook(answer) as hook, serving() as api:
         await defined(api, converted(hook))

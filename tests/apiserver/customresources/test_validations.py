@@ -235,3 +235,21 @@ async def test_bounds_make_a_dear_rule_affordable() -> None:
         await defined(api, ruled({"rule": "self.words.all(a, self.words.exists_one(b, a == b))"}, words=words))
         assert (await api.http.post(CRONTABS, json=crontab(words=["a", "b", "a"]))).status_code == 422
         assert SPEC["properties"]["replicas"]["default"] == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good"),
+    [
+        ("^(a+)+$", "aa"),
+        ("^(a|aa)+$", "aaa"),
+        ("a*a*a*a*a*a*b", "aab"),
+        ("(x+x+)+y", "xxy"),
+        (r"^\s*(\d+\s*){3}$", "1 2 3"),
+    ],
+)
+async def test_no_pattern_of_a_schema_keeps_the_server_busy(pattern: str, good: str) -> None:
+    async with serving() as api:
+        await defined(api, ruled(evil={"type": "string", "pattern": pattern}))
+        answer = await api.http.post(CRONTABS, json=crontab(evil="ax" + " 1" * 20_000 + "!"))
+        assert f"should match '{pattern}'" in answer.json()["message"]
+        assert (await api.http.post(CRONTABS, json=crontab(evil=good))).status_code == 201

@@ -1,82 +1,43 @@
-"""Regular expressions as RE2 has them, matched by the library: in linear time, whatever the pattern.
+"""Regular expressions as RE2 has them, which Go's are: matched in linear time, whatever the pattern.
 
-Python's own `re` goes back and forth over what it matched, and a pattern of a user may keep it doing so for ever.
+Python's own `re` goes back and forth over what it matched, and a pattern of a user may keep it doing so for ever. The
+library is Google's, as the one that checks expressions; it is imported when the first pattern is met.
 """
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
 from podling.api.cel.errors import CelEvaluationError
 
 
-@lru_cache(maxsize=1)
-def _env() -> Any:
-    from cel_expr_python import cel
-
-    config = {
-        "extensions": [{"name": "regex"}, {"name": "optional"}],
-        "variables": [{"name": "text", "type_name": "string"}],
-    }
-    return cel.NewEnv(config=cel.NewEnvConfigFromYaml(json.dumps(config)))
-
-
 @lru_cache(maxsize=512)
-def _program(function: str, pattern: str) -> Any:
-    literal = json.dumps(pattern, ensure_ascii=False)
-    return _env().compile(f"text.matches({literal})" if function == "matches" else f"regex.{function}(text, {literal})")
+def _compiled(pattern: str) -> Any:
+    import re2
 
-
-def _run(function: str, pattern: str, text: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
     try:
-        value = _program(function, pattern).eval(data={"text": text})
-        if value.type().name() == "ERROR":
-            raise RuntimeError(str(value.value()))
-        return value.plain_value()
-    except (RuntimeError, ValueError) as error:
-        raise CelEvaluationError(f"error parsing regexp: {pattern!r}: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].removeprefix("INVALID_ARGUMENT: ")[:200]
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else b""
+        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise CelEvaluationError(f"error parsing regexp: {why}") from None
 
 
 def matches(text: str, pattern: str) -> bool:
     """Whether the pattern is found somewhere. Raises CelEvaluationError for a pattern that is none."""
-    return bool(_run("matches", pattern, text))
+    return _compiled(pattern).search(text) is not None
 
 
 def find(text: str, pattern: str) -> str:
     """The first match, empty without."""
-    found = find_all(text, pattern)
-    return found[0] if found else ""
+    found = _compiled(pattern).search(text)
+    return str(found.group()) if found is not None else ""
 
 
 def find_all(text: str, pattern: str) -> list[str]:
     """All matches that do not overlap, in order."""
-    return [str(each) for each in _run("extractAll", _without_groups(pattern), text)]
-
-
-def _without_groups(pattern: str) -> str:
-    """The library extracts groups where there are any; Kubernetes wants the whole match."""
-    out, at, in_class = "", 0, False
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            out += pattern[at : at + 2]
-            at += 2
-            continue
-        if in_class:
-            in_class = char != "]" or pattern[at - 1] == "["
-        elif char == "[":
-            in_class = True
-        elif char == "(" and pattern[at + 1 : at + 2] != "?":
-            char = "(?:"
-        elif char == "(" and pattern[at + 1 : at + 3] in ("?P", "?<"):
-            end = pattern.find(">", at)
-            char, at = "(?:", end if end > 0 else at
-        out += char
-        at += 1
-    return out
+    return [str(each.group()) for each in _compiled(pattern).finditer(text)]

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from podling.api.errors import Cause
 from podling.api.kinds import causes
-from podling.api.schema.custom.values import Finding, compile_values, go_pattern
+from podling.api.schema.custom.patterns import go_pattern
+from podling.api.schema.custom.values import Finding, compile_values
 
 Schema = Mapping[str, Any]
 
@@ -28,6 +29,7 @@ EXTENSIONS: Final = (
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-map-type",
+    "x-kubernetes-validations",
 )
 JUNCTORS: Final = ("allOf", "anyOf", "oneOf")
 STRUCTURAL: Final = "must be empty to be structural"

@@ -6,7 +6,6 @@ are those of kube-openapi's validation as the API server shows them: `spec.repli
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.schema.check import strict_path
 from podling.api.schema.custom.formats import FORMATS
+from podling.api.schema.custom.patterns import matcher
 from podling.api.schema.custom.pruning import ROOT, Schema
 from podling.api.schema.types import Path
 
@@ -30,25 +30,37 @@ Test = Callable[[Any, Path, list[Finding]], None]
 
 def compile_values(schema: Schema, *, root: bool = False) -> Test:
     """The test of a whole value; `root`: apiVersion, kind and metadata are checked elsewhere."""
-    types = _types(schema)
+    types, nullable = _types(schema), bool(schema.get("nullable"))
+    classes = frozenset(cls for type_ in types for cls in _CLASSES.get(type_, ()))
     tests = [*_scalar_tests(schema), *_junctors(schema)]
-    deep = _object_test(schema, root=root), _list_test(schema)
+    in_object, in_list = _object_test(schema, root=root), _list_test(schema)
 
     def test(value: Any, path: Path, found: list[Finding]) -> None:
-        if value is None and schema.get("nullable"):
+        cls = value.__class__
+        if value is None and nullable:
             return
-        if types and not any(_is(value, type_) for type_ in types):
+        if types and cls not in classes and not ("integer" in types and cls is float and value.is_integer()):
             said = word(value)
             found.append(_typed(path, said, ",".join(types), said))
             return
         for one in tests:
             one(value, path, found)
-        if value.__class__ is dict:
-            deep[0](value, path, found)
-        elif value.__class__ is list:
-            deep[1](value, path, found)
+        if cls is dict:
+            in_object(value, path, found)
+        elif cls is list:
+            in_list(value, path, found)
 
     return test
+
+
+_CLASSES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+}
 
 
 def word(value: Any) -> str:
@@ -73,13 +85,6 @@ def _types(schema: Schema) -> tuple[str, ...]:
     if schema.get("x-kubernetes-int-or-string"):
         return ("integer", "string")
     return (schema["type"],) if schema.get("type") else ()
-
-
-def _is(value: Any, type_: str) -> bool:
-    said = word(value)
-    if said == type_ or (type_ == "number" and said == "integer"):
-        return True
-    return type_ == "integer" and said == "number" and float(value).is_integer()
 
 
 def _name(path: Path) -> str:
@@ -132,20 +137,13 @@ def _pattern(schema: Schema) -> Test | None:
     pattern = schema["pattern"]
     if not pattern:
         return None
-    compiled = go_pattern(pattern)
+    match = matcher(pattern)
 
     def test(value: Any, path: Path, found: list[Finding]) -> None:
-        if value.__class__ is str and not compiled.search(value):
+        if value.__class__ is str and not match(value):
             found.append(_wrong(path, value, f"should match '{pattern}'"))
 
     return test
-
-
-def go_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of Go's regexp as Python's: `$` is the end of the text there, `\\z` too. Raises re.error."""
-    text = re.sub(r"(?<!\\)((?:\\\\)*)\$", r"\1\\Z", pattern.replace(r"\z", r"\Z"))
-    text = re.sub(r"\[([^\]]*)\\Z([^\]]*)\]", r"[\1$\2]", text)
-    return re.compile(text.replace("[[:alnum:]]", "[0-9A-Za-z]").replace("[[:alpha:]]", "[A-Za-z]"))
 
 
 def _format(schema: Schema) -> Test | None:

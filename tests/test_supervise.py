@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from podling.supervise import Supervisor
+from podling.supervise import Supervisor, for_each
 
 
 async def test_tasks_are_cancelled_in_order_of_birth():
@@ -40,3 +40,21 @@ async def test_finish_lets_the_waiting_one_leave():
         asyncio.get_running_loop().call_soon(tasks.finish)
         await tasks.wait()
     assert lives.cancelled()
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 100])
+async def test_every_item_is_acted_on_once_and_never_too_many_at_a_time(count: int) -> None:
+    acted: list[int] = []
+    busy = most = 0
+
+    async def act(item: int) -> None:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0)
+        acted.append(item)
+        busy -= 1
+
+    await for_each(range(count), act)
+    assert sorted(acted) == list(range(count))
+    assert most == min(count, 32)

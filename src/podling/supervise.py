@@ -8,9 +8,23 @@ in every run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+async def for_each(items: Iterable[T], act: Callable[[T], Awaitable[Any]], at_once: int = 32) -> None:
+    """`act` on every item, so many at a time: the rest begin as others end, and the loop is never held by them all."""
+    waiting = iter(items)
+
+    async def work(first: T) -> None:
+        await act(first)
+        for item in waiting:
+            await act(item)
+
+    await asyncio.gather(*(work(first) for _, first in zip(range(at_once), waiting, strict=False)))
 
 
 class Supervisor:

@@ -13,8 +13,9 @@ from podling.scheduler.plugins import default_plugins
 from podling.scheduler.snapshot import PodFacts, Snapshot
 from tests.scheduler.nodes import cluster, node, pod
 
-NO_VICTIMS = "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
-NO_HELP = "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+PREEMPTION = "no new claims to deallocate, preemption:"
+NO_VICTIMS = f"{PREEMPTION} 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+NO_HELP = f"{PREEMPTION} 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
 TAINT = {"key": "dedicated", "value": "db", "effect": "NoSchedule"}
 
 
@@ -56,7 +57,7 @@ REFUSALS = [
         "a taint",
         pod("p"),
         node("n", taints=[TAINT]),
-        f"0/1 nodes are available: 1 node(s) had untolerated taint {{dedicated: db}}. {NO_HELP}",
+        f"0/1 nodes are available: 1 node(s) had untolerated taint(s). {NO_HELP}",
     ),
     (
         "a cordon",
@@ -68,7 +69,8 @@ REFUSALS = [
         "preemption forbidden",
         pod("p", cpu="5", preemptionPolicy="Never"),
         node("n"),
-        "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.",
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to "
+        "preemptionPolicy=Never.",
     ),
 ]
 
@@ -89,7 +91,7 @@ def test_a_full_node_might_be_helped_by_preemption_but_has_no_victims() -> None:
 def test_reasons_are_counted_over_all_nodes() -> None:
     snapshot = cluster(node("a", cpu="1"), node("b", cpu="1"), node("c", taints=[TAINT]))
     assert message(pod("p", cpu="2"), snapshot) == (
-        "0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, 2 Insufficient cpu. preemption: "
+        f"0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. {PREEMPTION} "
         "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
 

@@ -104,7 +104,8 @@ NAMESPACES = [
 @pytest.mark.parametrize(("more", "found"), [case[1:] for case in NAMESPACES], ids=[case[0] for case in NAMESPACES])
 def test_a_term_speaks_about_certain_namespaces(more: dict[str, Any], found: bool) -> None:
     snapshot = zones()
-    snapshot.namespaces = {"default": {}, "other": {"team": "x"}}
+    snapshot.set_namespace("default", {})
+    snapshot.set_namespace("other", {"team": "x"})
     snapshot.put(labelled("db", {"app": "db"}, "other"), "b1")
     assert bool(possible(labelled("web", {}, affinity=near(term(**more))), snapshot)) == found
 

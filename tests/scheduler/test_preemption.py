@@ -11,6 +11,7 @@ from podling.client.resources import PODDISRUPTIONBUDGETS, PODS
 from podling.client.transport import Resource
 from podling.scheduler.budgets import Budget
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
+from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.preemption import Preemption
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
@@ -45,8 +46,9 @@ def test_equals_are_never_victims() -> None:
     snapshot.put(pod("equal", cpu="1", priority=100), "n")
     decision = Cycle(default_plugins()).decide(important(cpu="1"), snapshot, 0.0)
     assert decision == Unschedulable(
-        "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims "
-        "found for incoming pod."
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
+        "available: 1 No preemption victims found for incoming pod.",
+        heeds=Cause.NODE | Cause.POD_LEFT,
     )
 
 
@@ -113,7 +115,7 @@ def test_the_room_that_is_being_made_is_not_taken_by_the_less_important() -> Non
     assert isinstance(cycle.decide(pod("late", cpu="1", priority=1), snapshot, 0.0), Unschedulable)
     assert cycle.decide(pod("more", cpu="1", priority=200), snapshot, 0.0) == Placement("n")
     assert cycle.decide(important(), snapshot, 0.0) == Placement("n")
-    snapshot.nominate(important(), None)
+    snapshot.forget_nomination(important().key)
     assert cycle.decide(pod("late", cpu="1", priority=1), snapshot, 0.0) == Placement("n")
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from podling.scheduler.plugin import Cause
 from podling.scheduler.queue import PATIENCE, SchedulingQueue
+from podling.scheduler.snapshot import PodFacts
 from tests.scheduler.nodes import pod
 
 
@@ -60,3 +65,47 @@ def test_a_dropped_pod_is_never_taken() -> None:
     queue.drop("core/pods/default/a")
     assert queue.take(1, 0.0) == []
     assert len(queue) == 0
+
+
+def test_only_what_a_pod_heeds_wakes_it() -> None:
+    queue, facts = SchedulingQueue(), pod("a")
+    queue.put(facts)
+    queue.take(1, 0.0)
+    queue.unschedulable(facts.key, 0.0, Cause.POD_LEFT)
+    queue.wake(Cause.NODE | Cause.POD_CAME)
+    assert queue.take(1, 50.0) == []
+    queue.wake(Cause.POD_LEFT)
+    assert keys([*queue.take(1, 50.0)]) == ["a"]
+
+
+def test_nobody_is_stirred_where_nobody_waits() -> None:
+    queue = SchedulingQueue()
+    queue.wake(Cause.NODE)
+    assert not queue.stirred
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["put", "drop", "stuck", "wake", "retry", "take"]))))
+def test_no_pod_is_ever_lost(history: list[tuple[str, str]]) -> None:
+    """Whatever happens, a Pod that was not dropped is taken again once enough time has passed."""
+    queue, now, known = SchedulingQueue(), 0.0, set[str]()
+    taken: dict[str, PodFacts] = {}
+    for name, what in history:
+        facts, now = pod(name), now + 1.0
+        match what:
+            case "put":
+                queue.put(facts)
+                known.add(name)
+            case "drop":
+                queue.drop(facts.key)
+                known.discard(name)
+                taken.pop(name, None)
+            case "take":
+                for each in queue.take(9, now):
+                    taken[each.pod.metadata.name] = each
+            case "wake":
+                queue.wake()
+            case "stuck" | "retry" if name in taken:
+                (queue.unschedulable if what == "stuck" else queue.retry)(taken.pop(name).key, now)
+    found = set(taken) | {each.pod.metadata.name for each in queue.take(9, now + PATIENCE + 11)}
+    assert found == known
+    assert len(queue) == len(known)

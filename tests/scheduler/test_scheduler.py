@@ -76,8 +76,8 @@ def test_a_pod_that_fits_nowhere_says_why_and_goes_when_a_node_comes() -> None:
             await env.sleep(5)
             (condition,) = (await rest.get(PODS, "default", "p")).object["status"]["conditions"]
             said = (
-                "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not "
-                "helpful for scheduling."
+                "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are "
+                "available: 1 Preemption is not helpful for scheduling."
             )
             assert (condition["status"], condition["reason"], condition["message"]) == ("False", "Unschedulable", said)
             assert said in await events(rest, "FailedScheduling")

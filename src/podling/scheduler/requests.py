@@ -8,6 +8,7 @@ as a whole replaces that of its containers (the documentation's "Resource sharin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from podling.api import quantity
 from podling.api.kinds.core.container import Container
@@ -24,7 +25,9 @@ def amounts(given: Mapping[str, str]) -> dict[str, int]:
     return {name: amount(name, text) for name, text in given.items()}
 
 
+@lru_cache(maxsize=4096)
 def amount(name: str, text: str) -> int:
+    """Clusters say few different amounts, and each of them often."""
     parsed = quantity.parse(text)
     return parsed.milli if name == "cpu" else parsed.value
 

@@ -1,7 +1,7 @@
 """The scheduler's shell: informers in, bindings and explanations out.
 
-Up to 256 Pods are decided about one after the other, each seeing the assumed places of those before it; their
-bindings are then written together, in one commit of the store. A binding that fails gives the place back.
+Up to 128 Pods are decided about one after the other, each seeing the assumed places of those before it; their
+bindings are then written many at a time, in few commits of the store. A binding that fails gives the place back.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ from podling.env import Env
 from podling.reconcile import pods
 from podling.scheduler.budgets import budget_of
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
+from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.queue import SchedulingQueue
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.scheduler.workloads import Workloads
 from podling.scheduler.writer import Writer
-from podling.supervise import Supervisor
+from podling.supervise import Supervisor, for_each
 
 NAME = "default-scheduler"
-BATCH, SLICE = 256, 64
+BATCH = 128
+HELD = 0.004
+"""Seconds of deciding after which others get their turn."""
 UNSURE = 0.1
 """Seconds before a binding without an answer is tried again."""
 log = logging.getLogger(__name__)
@@ -57,6 +61,8 @@ class Scheduler:
         self._recorder = EventRecorder(transport, env, NAME)
         self._writer = Writer(Rest(transport), self._recorder, env, self._pods, journal or (lambda line: None))
         self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
+        self._workloads = Workloads(self._informers)
+        self._snapshot.selector_of = self._workloads.selector_of
         self._queue = SchedulingQueue()
         self._wake = asyncio.Event()
 
@@ -70,10 +76,10 @@ class Scheduler:
             await tasks.wait()
 
     async def _schedule(self) -> None:
-        await self._nodes.wait_synced()
-        await self._pods.wait_synced()
-        await self._namespaces.wait_synced()
-        await self._budgets.wait_synced()
+        synced = (self._nodes, self._pods, self._namespaces, self._budgets, *self._workloads.informers)
+        for informer in synced:
+            await informer.wait_synced()
+        self._workloads.listen()
         self._budgets.on_change(self._budget_changed)
         self._namespaces.on_change(self._namespace_changed)
         self._nodes.on_change(self._node_changed)
@@ -96,24 +102,29 @@ class Scheduler:
             return
 
     async def _place(self, batch: Sequence[PodFacts]) -> None:
-        placed: list[tuple[PodFacts, str]] = []
-        refused: list[tuple[PodFacts, Unschedulable]] = []
-        for number, facts in enumerate(batch, 1):
+        decided: list[tuple[PodFacts, Placement | Unschedulable]] = []
+        began = self._env.monotonic()
+        for facts in batch:
             decision = self._cycle.decide(facts, self._snapshot, self._env.chance())
             if isinstance(decision, Placement):
                 self._snapshot.put(facts, decision.node)
-                placed.append((facts, decision.node))
             else:
                 self._refuse(facts, decision)
-                refused.append((facts, decision))
-            if number % SLICE == 0:
+            decided.append((facts, decision))
+            if self._env.monotonic() - began > HELD:
                 await asyncio.sleep(0)
-        bindings = (self._bind(facts, node) for facts, node in placed)
-        explanations = (self._writer.explain(facts, decision) for facts, decision in refused)
-        await asyncio.gather(*bindings, *explanations)
+                began = self._env.monotonic()
+        await for_each(decided, self._carry_out)
+
+    async def _carry_out(self, decided: tuple[PodFacts, Placement | Unschedulable]) -> None:
+        facts, decision = decided
+        if isinstance(decision, Placement):
+            await self._bind(facts, decision.node)
+        else:
+            await self._writer.explain(facts, decision)
 
     def _refuse(self, facts: PodFacts, decision: Unschedulable) -> None:
-        self._queue.unschedulable(facts.key, self._env.monotonic())
+        self._queue.unschedulable(facts.key, self._env.monotonic(), decision.heeds)
         if decision.preemption is not None:
             self._snapshot.nominate(facts, decision.preemption.node)
 
@@ -141,11 +152,15 @@ class Scheduler:
             log.info("%s not bound: %s", facts.key, error)
         self._queue.retry(facts.key, self._env.monotonic())
 
+    def _stir(self, happened: int) -> None:
+        self._queue.wake(happened)
+        if self._queue.stirred:
+            self._wake.set()
+
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None:
-            self._snapshot.namespaces[new.head.name] = new.head.labels
-        elif old is not None:
-            self._snapshot.namespaces.pop(old.head.name, None)
+        name = (new or old).head.name  # type: ignore[union-attr]
+        self._snapshot.set_namespace(name, new.head.labels if new is not None else None)
+        self._stir(Cause.NAMESPACE)
 
     def _budget_changed(self, old: Object | None, new: Object | None) -> None:
         budget = budget_of(new) if new is not None else None
@@ -162,8 +177,7 @@ class Scheduler:
         described = self._snapshot.described
         self._snapshot.set_node(new.view)
         if self._snapshot.described != described:
-            self._queue.wake()
-            self._wake.set()
+            self._stir(Cause.NODE)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None or pods.is_finished(new.view):
@@ -171,15 +185,18 @@ class Scheduler:
             return
         pod: Pod = new.view
         if pod.spec.node_name:
-            self._queue.drop(new.key)
-            self._snapshot.put(facts_of(new.key, pod), pod.spec.node_name)
-            if _may_help_others(old, new):
-                self._queue.wake()
-                self._wake.set()
+            self._pod_stands(old, new)
         elif pod.spec.scheduler_name in ("", NAME) and not new.head.deleting:
             self._pod_waits(new)
         else:
             self._queue.drop(new.key)
+
+    def _pod_stands(self, old: Object | None, new: Object) -> None:
+        self._queue.drop(new.key)
+        if not self._snapshot.renew(new.key, new.view):
+            self._snapshot.put(facts_of(new.key, new.view), new.view.spec.node_name)
+        if _may_help_others(old, new):
+            self._stir(Cause.POD_CAME)
 
     def _pod_waits(self, new: Object) -> None:
         if new.view.spec.scheduling_gates:
@@ -192,11 +209,10 @@ class Scheduler:
         if gone is None:
             return
         self._queue.drop(gone.key)
-        self._snapshot.nominate(facts_of(gone.key, gone.view), None)
+        self._snapshot.forget_nomination(gone.key)
         if self._snapshot.home(gone.key) is not None:
             self._snapshot.take(gone.key)
-            self._queue.wake()
-            self._wake.set()
+            self._stir(Cause.POD_LEFT)
 
 
 def _may_help_others(old: Object | None, new: Object) -> bool:

@@ -7,40 +7,30 @@ API says so (or the binding failed), so that the next decision already counts it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from podling.api.kinds.core.node import Node
 from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.meta import LabelSelector
 from podling.scheduler import requests
+from podling.scheduler.census import Censuses, Group, Terrain, membership
+from podling.scheduler.facts import PodFacts, facts_of
+from podling.scheduler.neighbours import Held, Wish
+from podling.scheduler.volumes import NO_VOLUMES, Volumes
 
 if TYPE_CHECKING:
     from podling.scheduler.budgets import Budget
 
-
-class PodFacts(msgspec.Struct, frozen=True, gc=False):
-    """A Pod as decisions see it. Pods of equal `signature` are decided alike."""
-
-    key: str
-    uid: str
-    pod: Pod
-    requests: Mapping[str, int]
-    usage: Mapping[str, int]
-    """The requests, with defaults for containers that ask for nothing; for scores."""
-    ports: tuple[tuple[str, str, int], ...]
-    signature: bytes
-
-    @property
-    def priority(self) -> int:
-        return self.pod.spec.priority or 0
+__all__ = ["NodeFacts", "PodFacts", "Snapshot", "facts_of"]
 
 
 class NodeFacts:
     """A node with its Pods. Changed by `Snapshot` only."""
 
-    __slots__ = ("allocatable", "name", "node", "pods", "ports", "requested", "used")
+    __slots__ = ("allocatable", "labels", "name", "node", "pods", "ports", "requested", "used")
 
     def __init__(self, node: Node) -> None:
         self.pods: dict[str, PodFacts] = {}
@@ -50,20 +40,22 @@ class NodeFacts:
         self.describe(node)
 
     def describe(self, node: Node) -> None:
-        self.node, self.name = node, node.metadata.name
+        self.node, self.name, self.labels = node, node.metadata.name, node.metadata.labels
         self.allocatable = requests.amounts(node.status.allocatable)
 
     def add(self, facts: PodFacts) -> None:
         self.pods[facts.key] = facts
-        self.requested.update(facts.requests)
-        self.used.update(facts.usage)
-        self.ports.update(facts.ports)
+        _add(self.requested, facts.requests, 1)
+        _add(self.used, facts.usage, 1)
+        if facts.ports:
+            self.ports.update(facts.ports)
 
     def remove(self, facts: PodFacts) -> None:
         del self.pods[facts.key]
-        self.requested.subtract(facts.requests)
-        self.used.subtract(facts.usage)
-        self.ports.subtract(facts.ports)
+        _add(self.requested, facts.requests, -1)
+        _add(self.used, facts.usage, -1)
+        if facts.ports:
+            self.ports.subtract(facts.ports)
 
 
 class Snapshot:
@@ -75,22 +67,53 @@ class Snapshot:
     def __init__(self) -> None:
         self.nodes: dict[str, NodeFacts] = {}
         self.changes = self.described = 0
-        self.namespaces: dict[str, Mapping[str, str]] = {}
-        """The labels of namespaces."""
         self.budgets: dict[str, Budget] = {}
         """Disruption budgets by key."""
-        self.minding: dict[str, PodFacts] = {}
-        """Placed Pods that say which others they want near or far."""
+        self.wishes: dict[bytes, Held] = {}
+        """What placed Pods wish of their neighbours."""
+        self.volumes: Volumes = NO_VOLUMES
+        self.selector_of: Callable[[Pod], LabelSelector | None] = lambda pod: None
+        """Which Pods belong together with this one by its Services and its workload; None: no workload."""
+        self.priorities: Counter[int] = Counter()
+        """How many placed Pods there are of each priority."""
+        self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._namespace_changes = 0
         self._changed: dict[str, int] = {}
         self._homes: dict[str, str] = {}
         self._waiting: dict[str, dict[str, PodFacts]] = {}
         self._nominated: dict[str, tuple[PodFacts, str]] = {}
+        self._censuses = Censuses()
+        self._terrains: dict[Hashable, Terrain] = {}
+        self._terrains_at = 0
+        self._real: Snapshot | None = None
+        self._hidden: tuple[PodFacts, ...] = ()
+        self._hidden_on = ""
+
+    @property
+    def namespaces(self) -> Mapping[str, Mapping[str, str]]:
+        """The labels of namespaces."""
+        return self._namespaces
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """None: it is gone."""
+        if labels is None:
+            self._namespaces.pop(name, None)
+        elif self._namespaces.get(name) != labels:
+            self._namespaces[name] = labels
+        else:
+            return
+        self._namespace_changes += 1
 
     def set_node(self, node: Node) -> None:
         name = node.metadata.name
         known = self.nodes.get(name)
+        if known is not None and known.node is node:
+            return
         if known is None or _description(known.node) != _description(node):
             self.described += 1
+        elif known is not None:
+            known.node = node  # a heartbeat
+            return
         if known is not None:
             known.describe(node)
         else:
@@ -110,10 +133,9 @@ class Snapshot:
     def put(self, facts: PodFacts, node: str) -> None:
         """The Pod is on this node, or assumed to be; replaces what was known of it."""
         self.take(facts.key)
-        self.nominate(facts, None)
+        self.forget_nomination(facts.key)
         self._homes[facts.key] = node
-        if minds_others(facts.pod):
-            self.minding[facts.key] = facts
+        self._count(facts, node, 1)
         if node in self.nodes:
             self.nodes[node].add(facts)
             self._touch(node)
@@ -123,31 +145,64 @@ class Snapshot:
     def take(self, key: str) -> None:
         """The Pod is gone, has finished or was not bound after all."""
         node = self._homes.pop(key, None)
-        self.minding.pop(key, None)
         if node is None:
             return
         if node in self.nodes:
-            self.nodes[node].remove(self.nodes[node].pods[key])
+            facts = self.nodes[node].pods[key]
+            self.nodes[node].remove(facts)
             self._touch(node)
         else:
-            self._waiting.get(node, {}).pop(key, None)
+            facts = self._waiting[node].pop(key)
+        self._count(facts, node, -1)
+
+    def renew(self, key: str, pod: Pod) -> bool:
+        """Take a new state of a placed Pod for the old one, where nothing changed that decisions read; else False."""
+        home = self._homes.get(key)
+        if home is None or home != pod.spec.node_name or home not in self.nodes:
+            return False
+        facts = self.nodes[home].pods[key]
+        if not _counts_alike(facts.pod, pod):
+            return False
+        if facts.pod.status.start_time is None:
+            self.nodes[home].pods[key] = msgspec.structs.replace(facts, pod=pod)
+        return True
+
+    def _count(self, facts: PodFacts, node: str, by: int) -> None:
+        self.priorities[facts.priority] += by
+        self._censuses.changed(facts.pod, node, by)
+        for wish in facts.wishes:
+            held = self.wishes.get(wish.identity)
+            if held is None:
+                held = self.wishes[wish.identity] = Held(wish)
+            held.change(node, by, self.place(node, wish.term.topology_key))
+            if not held.nodes:
+                del self.wishes[wish.identity]
 
     def home(self, key: str) -> str | None:
         return self._homes.get(key)
 
-    def nominate(self, facts: PodFacts, node: str | None) -> None:
-        """Room is being made for the Pod on this node (None: no more): less important ones shall not take it."""
-        for name in (node, self._nominated.pop(facts.key, (facts, None))[1]):
-            if name in self.nodes:
-                self._touch(name)
-        if node is not None:
-            self._nominated[facts.key] = (facts, node)
+    def nominate(self, facts: PodFacts, node: str) -> None:
+        """Room is being made for the Pod on this node: less important ones shall not take it."""
+        self.forget_nomination(facts.key)
+        self._nominated[facts.key] = (facts, node)
+        self._look_again(node)
+
+    def forget_nomination(self, key: str) -> None:
+        """It is placed, gone or tried elsewhere."""
+        if key in self._nominated:
+            self._look_again(self._nominated.pop(key)[1])
+
+    def _look_again(self, node: str) -> None:
+        if node in self.nodes:
+            self._touch(node)
 
     def nomination(self, key: str) -> str | None:
         return self._nominated[key][1] if key in self._nominated else None
 
     def as_seen_by(self, facts: PodFacts, node: NodeFacts) -> NodeFacts:
         """The node with those that room is being made for, where they are at least as important."""
+        if not self._nominated:
+            return node
         coming = [
             each
             for key, (each, name) in self._nominated.items()
@@ -158,13 +213,64 @@ class Snapshot:
     def without(self, node: str, keys: Collection[str]) -> Snapshot:
         """The same world, thought without some Pods of one node."""
         thought = Snapshot()
+        thought.__dict__.update(self.__dict__)
         thought.nodes = dict(self.nodes)
-        thought.nodes[node] = _with_pods(
-            self.nodes[node], (each for key, each in self.nodes[node].pods.items() if key not in keys)
-        )
-        thought.namespaces, thought._homes, thought._nominated = self.namespaces, self._homes, self._nominated
-        thought.minding = {key: each for key, each in self.minding.items() if key not in keys}
+        stay, go = _parted(self.nodes[node].pods.values(), keys)
+        thought.nodes[node] = _with_pods(self.nodes[node], stay)
+        thought._real, thought._hidden, thought._hidden_on = self, tuple(go), node
         return thought
+
+    def place(self, node: str, topology: str) -> str | None:
+        known = self.nodes.get(node)
+        return known.labels.get(topology) if known is not None else None
+
+    def terrain(self, identity: Hashable, topology: str, counts: Callable[[NodeFacts], bool]) -> Terrain:
+        """The places of a topology on nodes for which `counts` holds; the same `identity` is answered alike."""
+        if self._real is not None:
+            return self._real.terrain(identity, topology, counts)
+        if self._terrains_at != self.described:
+            self._terrains, self._terrains_at = {}, self.described
+            self._censuses.forget_terrains(())
+        found = self._terrains.get((identity, topology))
+        if found is None:
+            values = {
+                name: node.labels[topology]
+                for name, node in self.nodes.items()
+                if topology in node.labels and counts(node)
+            }
+            found = self._terrains[identity, topology] = Terrain(values)
+        return found
+
+    def standing(self, group: Group, terrain: Terrain) -> Mapping[str, int]:
+        """How many of the group stand in each place of the terrain; a place without any is not told."""
+        if self._real is None:
+            return self._censuses.counts(group, terrain, self._all_placed)
+        counts = dict(self._real.standing(group, terrain))
+        value, belongs = terrain.value_of.get(self._hidden_on), membership(group)
+        if value is not None and (gone := sum(belongs(each.pod) for each in self._hidden)):
+            counts[value] -= gone
+        return {place: count for place, count in counts.items() if count}
+
+    def wished(self, pod: Pod) -> Iterator[tuple[Wish, Mapping[str, int]]]:
+        """What placed Pods wish of this one: each wish with how many have it in each place of its topology."""
+        for identity, held in self.wishes.items():
+            if not held.concerns(pod, self._namespaces, self._namespace_changes):
+                continue
+            topology = held.wish.term.topology_key
+            counts = held.places(self.described, lambda node, topology=topology: self.place(node, topology))  # type: ignore[misc]
+            gone = sum(wish.identity == identity for each in self._hidden for wish in each.wishes)
+            value = self.place(self._hidden_on, topology) if gone else None
+            if value is not None:
+                counts = {place: count - gone * (place == value) for place, count in counts.items()}
+            yield held.wish, {place: count for place, count in counts.items() if count} if gone else counts
+
+    def _all_placed(self) -> Iterator[tuple[Pod, str]]:
+        for node in self.nodes.values():
+            for facts in node.pods.values():
+                yield facts.pod, node.name
+        for name, waiting in self._waiting.items():
+            for facts in waiting.values():
+                yield facts.pod, name
 
     def changed_since(self, change: int) -> list[str]:
         """Names of nodes that changed after `change`, the latest first."""
@@ -181,6 +287,12 @@ class Snapshot:
         self._changed[node] = self.changes
 
 
+def _add(total: Counter[str], amounts: Mapping[str, int], sign: int) -> None:
+    """Counter's own methods cost more than what they do here."""
+    for name, amount in amounts.items():
+        total[name] += sign * amount
+
+
 def _with_pods(node: NodeFacts, pods: Iterable[PodFacts]) -> NodeFacts:
     copy = NodeFacts(node.node)
     for each in pods:
@@ -188,36 +300,26 @@ def _with_pods(node: NodeFacts, pods: Iterable[PodFacts]) -> NodeFacts:
     return copy
 
 
-def minds_others(pod: Pod) -> bool:
-    """It has (anti-)affinity to Pods."""
-    affinity = pod.spec.affinity
-    return affinity is not None and (affinity.pod_affinity is not None or affinity.pod_anti_affinity is not None)
+def _counts_alike(known: Pod, new: Pod) -> bool:
+    mine, its = known.metadata, new.metadata
+    return (
+        mine.uid == its.uid
+        and mine.labels == its.labels
+        and (mine.deletion_timestamp is None) == (its.deletion_timestamp is None)
+        and known.spec.containers == new.spec.containers
+        and known.spec.init_containers == new.spec.init_containers
+        and known.spec.resources == new.spec.resources
+    )
+
+
+def _parted(pods: Iterable[PodFacts], keys: Collection[str]) -> tuple[list[PodFacts], list[PodFacts]]:
+    stay, go = list[PodFacts](), list[PodFacts]()
+    for each in pods:
+        (go if each.key in keys else stay).append(each)
+    return stay, go
 
 
 def _description(node: Node) -> tuple[object, ...]:
     """What decisions read of a node besides its Pods."""
-    return (node.metadata.labels, node.spec, node.status.allocatable)
-
-
-def facts_of(key: str, pod: Pod) -> PodFacts:
-    spec = pod.spec
-    asked, ports = requests.of_pod(spec), requests.host_ports(spec)
-    signature = msgspec.json.encode(
-        (
-            pod.metadata.namespace,
-            pod.metadata.labels,
-            sorted(asked.items()),
-            ports,
-            spec.node_name,
-            spec.node_selector,
-            spec.affinity,
-            spec.tolerations,
-            spec.priority,
-            spec.preemption_policy,
-            spec.topology_spread_constraints,
-            [container.image for container in spec.containers],
-        ),
-        order="sorted",
-    )
-    usage = requests.of_pod(spec, with_defaults=True)
-    return PodFacts(key, pod.metadata.uid, pod, asked, usage, ports, signature)
+    status = node.status
+    return (node.metadata.labels, node.spec, status.allocatable, status.images)

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 
 from podling.api.kinds.core.podspec import PodSpec
 from podling.api.kinds.core.scheduling import NodeSelectorRequirement, NodeSelectorTerm
-from podling.scheduler.plugin import Plugin, Refusal, up_to_highest
+from podling.scheduler.plugin import Cause, Plugin, Refusal, up_to_highest
 from podling.scheduler.snapshot import NodeFacts, PodFacts
 
 REFUSAL = Refusal(("node(s) didn't match Pod's node affinity/selector",), helpless=True)
 
 
 def prepare(facts: PodFacts) -> PodSpec | None:
-    spec = facts.pod.spec
-    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
-    return spec if spec.node_selector or affinity is not None else None
+    return facts.pod.spec if wants(facts.pod.spec) else None
+
+
+def wants(spec: PodSpec) -> bool:
+    """It says anything about nodes."""
+    return bool(spec.node_selector) or (spec.affinity is not None and spec.affinity.node_affinity is not None)
 
 
 def refuse(spec: PodSpec, node: NodeFacts) -> Refusal | None:
@@ -70,4 +73,4 @@ def _compares(value: str | None, requirement: NodeSelectorRequirement) -> bool:
     return actual > wanted if requirement.operator == "Gt" else actual < wanted
 
 
-PLUGIN = Plugin("NodeAffinity", prepare, refuse, score, up_to_highest, weight=2)
+PLUGIN = Plugin("NodeAffinity", prepare, refuse, score, up_to_highest, weight=2, heeds=Cause.NODE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podling.scheduler.plugin import Plugin, Refusal
+from podling.scheduler.plugin import Cause, Plugin, Refusal
 from podling.scheduler.snapshot import NodeFacts, PodFacts
 
 REFUSAL = Refusal(("node(s) didn't match the requested node name",), helpless=True)
@@ -16,4 +16,4 @@ def refuse(wanted: str, node: NodeFacts) -> Refusal | None:
     return None if node.name == wanted else REFUSAL
 
 
-PLUGIN = Plugin("NodeName", prepare, refuse)
+PLUGIN = Plugin("NodeName", prepare, refuse, heeds=Cause.NODE)

@@ -12,14 +12,14 @@ def prepare(facts: PodFacts) -> PodFacts | None:
 
 
 def score(facts: PodFacts, node: NodeFacts) -> float:
-    shares = [
-        min(1.0, (node.requested[name] + facts.requests.get(name, 0)) / capacity)
-        for name in ("cpu", "memory")
-        if (capacity := node.allocatable.get(name, 0))
-    ]
-    if len(shares) < 2:
+    """100 where the shares are alike, 50 where one is full and the other empty."""
+    cpu, memory = node.allocatable.get("cpu", 0), node.allocatable.get("memory", 0)
+    if not (cpu and memory):
         return float(HIGHEST)
-    return float(int((1 - abs(shares[0] - shares[1]) / 2) * HIGHEST))
+    asked, requested = facts.requests, node.requested
+    of_cpu = min(1.0, (requested["cpu"] + asked.get("cpu", 0)) / cpu)
+    of_memory = min(1.0, (requested["memory"] + asked.get("memory", 0)) / memory)
+    return float(int((1 - abs(of_cpu - of_memory) / 2) * HIGHEST))
 
 
 PLUGIN = Plugin("NodeResourcesBalancedAllocation", prepare, score=score)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.core.node import Taint
 from podling.reconcile.tolerating import tolerated
-from podling.scheduler.plugin import Plugin, Refusal
+from podling.scheduler.plugin import Cause, Plugin, Refusal
 from podling.scheduler.snapshot import NodeFacts, PodFacts
 
 CORDONED = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
@@ -17,4 +17,4 @@ def refuse(facts: PodFacts, node: NodeFacts) -> Refusal | None:
     return REFUSAL
 
 
-PLUGIN = Plugin("NodeUnschedulable", refuse=refuse)
+PLUGIN = Plugin("NodeUnschedulable", refuse=refuse, heeds=Cause.NODE)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from podling.reconcile.tolerating import tolerated
-from podling.scheduler.plugin import Plugin, Refusal, Scores, up_to_highest
+from podling.scheduler.plugin import Cause, Plugin, Refusal, Scores, up_to_highest
 from podling.scheduler.snapshot import NodeFacts, PodFacts
+
+UNTOLERATED = Refusal(("node(s) had untolerated taint(s)",), helpless=True)
 
 
 def refuse(facts: PodFacts, node: NodeFacts) -> Refusal | None:
     for taint in node.node.spec.taints:
         if taint.effect != "PreferNoSchedule" and not tolerated(taint, facts.pod.spec.tolerations):
-            return Refusal((f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}",), helpless=True)
+            return UNTOLERATED
     return None
 
 
@@ -24,4 +26,4 @@ def normalize(scores: Scores) -> Scores:
     return up_to_highest(scores, reverse=True)
 
 
-PLUGIN = Plugin("TaintToleration", refuse=refuse, score=score, normalize=normalize, weight=3)
+PLUGIN = Plugin("TaintToleration", refuse=refuse, score=score, normalize=normalize, weight=3, heeds=Cause.NODE)

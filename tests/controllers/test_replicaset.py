@@ -13,7 +13,10 @@ from podling.api.errors import Forbidden
 from podling.client.resources import PODS, REPLICASETS
 from podling.controllers.replicaset import CONTROLLER
 from podling.env import rfc3339
-from podling.reconcile.action import Action, Create
+from podling.reconcile.action import Action, Create, Delete
+from podling.reconcile.batches import MOST, SLICE
+from podling.reconcile.podranking import rank_for_deletion
+from podling.reconcile.view import Snapshot
 from tests.controllers.world import NOW, World, pod
 
 LABELS = {"app": "web"}
@@ -65,6 +68,24 @@ def test_creation_starts_slowly() -> None:
     assert found is not None
     groups = [list(group) for group in CONTROLLER.reconcile(found, view)]
     assert [sum(isinstance(action, Create) for action in group) for group in groups] == [1, 2, 4, 3]
+
+
+def test_very_many_pods_are_looked_at_with_pauses_and_written_in_small_groups() -> None:
+    view = Snapshot(now=NOW)
+    body = {"kind": "ReplicaSet", "apiVersion": "apps/v1"} | replica_set(10)
+    body["metadata"]["namespace"] = "default"
+    found = view.put(REPLICASETS, body)
+    for number in range(2000):
+        made = pod(f"p{number}", LABELS, owner="web-uid", node=f"n{number % 9}")
+        made["metadata"] |= {"namespace": "default", "uid": f"u{number:04}", "creationTimestamp": rfc3339(NOW)}
+        made |= {"kind": "Pod", "apiVersion": "v1"}
+        view.put(PODS, made)
+    groups = [list(group) for group in CONTROLLER.reconcile(found, view)]
+    assert sum(not group for group in groups) >= 3 * 2000 // SLICE
+    deleted = [action for group in groups for action in group if isinstance(action, Delete)]
+    assert (len(deleted), max(map(len, groups)) <= MOST + 1) == (500, True)
+    ranked = rank_for_deletion(view.of(PODS).list(), view.of(PODS).list(), NOW)
+    assert [each.uid for each in deleted] == [each.head.uid for each in ranked[:500]]
 
 
 def test_a_failing_creation_ends_the_plan_and_becomes_a_condition() -> None:

@@ -94,6 +94,8 @@ class Indexed:
         if not labels:
             return self.list(namespace)
         buckets = [self._buckets.get(("label", namespace, key, value), {}) for key, value in labels.items()]
+        if len(buckets) == 1:
+            return [*buckets[0].values()]
         smallest = min(buckets, key=len)
         return [found for key, found in smallest.items() if all(key in bucket for bucket in buckets)]
 

@@ -6,7 +6,7 @@ What holds for Pods holds for the ReplicaSets of a Deployment and for the revisi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from podling.client.resources import PODS
 from podling.client.transport import Resource
 from podling.reconcile import pods
 from podling.reconcile.action import Action, Group, Patch, Present
+from podling.reconcile.batches import SLICE, evenly
 from podling.reconcile.selectors import matches, select
 
 
@@ -41,14 +42,41 @@ def claim(
     owner: Object, selector: LabelSelector, lister: Lister, adoptable: Callable[[Object], bool] = active_pod
 ) -> Claim:
     """Sorted by creation and name, so that every decision that follows is the same in every run."""
-    mine = [each for each in lister.owned(owner.head.uid) if _controlled_by(each, owner)]
-    owned = [each for each in mine if matches(selector, each.head.labels) or each.head.deleting]
-    kept = {each.key for each in owned}
-    release = [each for each in mine if each.key not in kept]
+    owned, release = _sorted(owner, selector, lister.owned(owner.head.uid))
     adopt: list[Object] = []
     if not owner.head.deleting:
-        adopt = [each for each in select(lister, owner.head.namespace, selector) if _orphan(each) and adoptable(each)]
+        adopt = _orphans(owner, select(lister, owner.head.namespace, selector), adoptable)
     return Claim(ordered(owned), ordered(adopt), () if owner.head.deleting else ordered(release))
+
+
+def in_slices(
+    owner: Object, selector: LabelSelector, lister: Lister, adoptable: Callable[[Object], bool] = active_pod
+) -> Generator[Group, Any, Claim]:
+    """The same of ten thousand objects, with pauses; what is owned comes in no order."""
+    owned, release, adopt = list[Object](), list[Object](), list[Object]()
+    for some in evenly(lister.owned(owner.head.uid), SLICE):
+        mine, strangers = _sorted(owner, selector, some)
+        owned, release = owned + mine, release + strangers
+        yield []
+    if not owner.head.deleting:
+        for some in evenly(select(lister, owner.head.namespace, selector), 4 * SLICE):
+            adopt += _orphans(owner, some, adoptable)
+            yield []
+    return Claim(tuple(owned), ordered(adopt), () if owner.head.deleting else ordered(release))
+
+
+def _sorted(owner: Object, selector: LabelSelector, some: Iterable[Object]) -> tuple[list[Object], list[Object]]:
+    """Those to be kept, and those to be let go."""
+    owned, release = list[Object](), list[Object]()
+    for each in some:
+        if _controlled_by(each, owner):
+            (owned if each.head.deleting or matches(selector, each.head.labels) else release).append(each)
+    return owned, release
+
+
+def _orphans(owner: Object, some: Iterable[Object], adoptable: Callable[[Object], bool]) -> list[Object]:
+    uid = owner.head.uid
+    return [each for each in some if uid not in each.head.owners and _orphan(each) and adoptable(each)]
 
 
 def groups(claimed: Claim, owner: Object, resource: Resource, of: Resource = PODS) -> list[Group]:

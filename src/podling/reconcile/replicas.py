@@ -6,8 +6,10 @@ the least useful first. The status says what was counted before that; the Pods' 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
+
+import msgspec
 
 from podling.api.kinds.meta import LabelSelector
 from podling.api.objects import Object
@@ -16,43 +18,78 @@ from podling.client.transport import Resource
 from podling.env import rfc3339
 from podling.reconcile import claiming, pods
 from podling.reconcile.action import Action, Again, Create, Delete, Group, Plan, Tell, Update, reference
-from podling.reconcile.batches import slow_start
-from podling.reconcile.podranking import rank_for_deletion
+from podling.reconcile.batches import SLICE, evenly, slow_start
+from podling.reconcile.podranking import first_to_go
 from podling.reconcile.view import View
 
 BURST = 500
 """Pods created or deleted in one run at most."""
 
 
-def keep(found: Object, selector: LabelSelector, view: View, resource: Resource) -> Plan:
-    """Groups: claims, then the status beside the first batch of creations or all deletions, then further batches.
+class Counted(msgspec.Struct, frozen=True):
+    """The Pods that count towards the replicas, how many of them are what, and when the next will be available."""
 
-    `found` is one of `resource`, whose spec and status have the names of a ReplicaSet's.
+    active: list[Object]
+    ready: int
+    available: int
+    labelled: int
+    terminating: int
+    again: float | None
+
+
+def keep(found: Object, selector: LabelSelector, view: View, resource: Resource) -> Plan:
+    """Groups: claims, then the status beside the first batch of creations or deletions, then further batches.
+
+    `found` is one of `resource`, whose spec and status have the names of a ReplicaSet's. Of ten thousand Pods it looks
+    at some, pauses, and looks on: what changes meanwhile brings it here again.
     """
-    claimed = claiming.claim(found, selector, view.of(PODS))
+    claimed = yield from claiming.in_slices(found, selector, view.of(PODS))
     yield from claiming.groups(claimed, found, resource)
-    owned = [*claimed.owned, *claimed.adopt]
-    active = [pod for pod in owned if pods.is_active(pod.view)]
-    status = _status(found, owned, active, view, resource)
-    first: list[Action] = [*status, *_wake_for_availability(found, active, view)]
-    for batch in _scaling(found, active, view):
+    counted = yield from _counted(found, [*claimed.owned, *claimed.adopt], view.now)
+    first: list[Action] = [*_status(found, counted, view, resource)]
+    first += [Again(counted.again)] if counted.again is not None else []
+    for batch in (yield from _scaling(found, counted.active, view)):
         yield [*first, *batch]
         first = []
     if first:
         yield first
 
 
-def _scaling(found: Object, active: Sequence[Object], view: View) -> Iterator[Group]:
+def _counted(found: Object, owned: Sequence[Object], now: float) -> Generator[Group, Any, Counted]:
+    spec = found.view.spec
+    template = spec.template.metadata.labels if spec.template is not None else {}
+    active, waits = list[Object](), list[float]()
+    ready = available = labelled = terminating = 0
+    for some in evenly(owned, SLICE):
+        for pod in some:
+            if pods.is_finished(pod.view):
+                continue
+            if pod.head.deleting:
+                terminating += 1
+                continue
+            active.append(pod)
+            labelled += template.items() <= pod.head.labels.items()
+            wait = pods.available_in(pod.view, spec.min_ready_seconds, now)
+            ready += wait is not None
+            available += wait == 0.0
+            waits += [wait] if wait else []
+        yield []
+    return Counted(active, ready, available, labelled, terminating, min(waits, default=None))
+
+
+def _scaling(found: Object, active: Sequence[Object], view: View) -> Generator[Group, Any, list[Group]]:
     if found.head.deleting:
-        return
+        return []
     wanted = found.view.spec.replicas
     missing = (1 if wanted is None else wanted) - len(active)
     if missing > 0:
         # After a failure the first batch is one again: the runner asks anew.
-        yield from slow_start([_creation(found)] * min(missing, BURST))
-    elif missing < 0:
-        related = _related(found, view)
-        yield [_deletion(found, pod) for pod in rank_for_deletion(active, related, view.now)[: min(-missing, BURST)]]
+        return list(slow_start([_creation(found)] * min(missing, BURST)))
+    if missing == 0:
+        return []
+    related = _related(found, active, view)
+    leaving = yield from first_to_go(active, related, view.now, min(-missing, BURST))
+    return list(evenly([_deletion(found, pod) for pod in leaving]))
 
 
 def _creation(found: Object) -> Create:
@@ -88,33 +125,28 @@ def _name_prefix(name: str) -> str:
     return f"{name}-" if len(name) < 253 else name
 
 
-def _related(found: Object, view: View) -> list[Object]:
+def _related(found: Object, active: Sequence[Object], view: View) -> Sequence[Object]:
     """Active Pods of all ReplicaSets of the same controller: what makes a node crowded."""
     owner = pods.controller_of(found.view.metadata)
-    family = [found] if owner is None else view.of(REPLICASETS).owned(owner.uid)
-    found_pods = [pod for member in family for pod in view.of(PODS).owned(member.head.uid)]
-    return [pod for pod in found_pods if pods.is_active(pod.view)]
+    if owner is None:
+        return active
+    others = [each for each in view.of(REPLICASETS).owned(owner.uid) if each.head.uid != found.head.uid]
+    found_pods = [pod for member in others for pod in view.of(PODS).owned(member.head.uid)]
+    return [*active, *(pod for pod in found_pods if pods.is_active(pod.view))]
 
 
-def _status(
-    found: Object, owned: Sequence[Object], active: Sequence[Object], view: View, resource: Resource
-) -> list[Action]:
-    replica_set = found.view
-    least = replica_set.spec.min_ready_seconds
-    template = replica_set.spec.template.metadata.labels if replica_set.spec.template is not None else {}
-    ready_in = [pods.available_in(pod.view, least, view.now) for pod in active]
-    terminating = [pod for pod in owned if pod.head.deleting and not pods.is_finished(pod.view)]
-    counted: dict[str, Any] = {
-        "replicas": len(active),
-        "fullyLabeledReplicas": sum(template.items() <= pod.head.labels.items() for pod in active),
-        "readyReplicas": sum(each is not None for each in ready_in),
-        "availableReplicas": sum(each == 0.0 for each in ready_in),
+def _status(found: Object, counted: Counted, view: View, resource: Resource) -> list[Action]:
+    numbers: dict[str, Any] = {
+        "replicas": len(counted.active),
+        "fullyLabeledReplicas": counted.labelled,
+        "readyReplicas": counted.ready,
+        "availableReplicas": counted.available,
     }
-    status = {name: count for name, count in counted.items() if count or name == "replicas"}
+    status = {name: count for name, count in numbers.items() if count or name == "replicas"}
     if resource == REPLICASETS:
-        status["terminatingReplicas"] = len(terminating)
-    status["observedGeneration"] = replica_set.metadata.generation
-    conditions = _conditions(found, len(active), view)
+        status["terminatingReplicas"] = counted.terminating
+    status["observedGeneration"] = found.view.metadata.generation
+    conditions = _conditions(found, len(counted.active), view)
     if conditions:
         status["conditions"] = conditions
     body = found.json()
@@ -145,9 +177,3 @@ def _conditions(found: Object, active: int, view: View) -> list[dict[str, Any]]:
         "message": str(view.failure),
     }
     return [*kept, failing]
-
-
-def _wake_for_availability(found: Object, active: Iterable[Object], view: View) -> list[Action]:
-    least = found.view.spec.min_ready_seconds
-    waits = [pods.available_in(pod.view, least, view.now) for pod in active]
-    return [Again(wait) for wait in [min((wait for wait in waits if wait), default=0.0)] if wait]

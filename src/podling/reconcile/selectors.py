@@ -11,9 +11,9 @@ from podling.client.indexed import Lister
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """An empty selector matches everything."""
-    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
-        _holds(requirement, labels) for requirement in selector.match_expressions
-    )
+    if not selector.match_labels.items() <= labels.items():
+        return False
+    return all(_holds(requirement, labels) for requirement in selector.match_expressions)
 
 
 def select(lister: Lister, namespace: str, selector: LabelSelector) -> list[Object]:

@@ -1,9 +1,9 @@
 """The queue of writes of a store: decided at once, written in batches, acknowledged when they are committed.
 
 One batch is under way at a time; what arrives meanwhile is the next one, so the batch grows with the load and the
-cost of a commit is shared. Where a commit is dear, a batch also waits a moment for as many writers as the last one
-had: eight busy clients then share one commit instead of three, which halves the CPU of a write. A batch that fails
-takes everything queued behind it along, because that was decided on heads which never came to be.
+cost of a commit is shared. Where a commit is dear, a batch also waits for as many writers as the last one had, while
+they keep coming: eight busy clients then share one commit instead of three, which halves the CPU of a write. A batch
+that fails takes everything queued behind it along, because that was decided on heads which never came to be.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from podling.storage.ledger import Ledger
 
 BATCH_ROWS = 1000
 BATCH_BYTES = 16 << 20
+
+LONGEST_WAIT = 4
+"""A batch waits at most for so many times the patience, however steadily writers come."""
 
 Finished = Callable[[StorageError | None], None]
 WriteBatch = Callable[[Sequence[Row], Finished], None]
@@ -41,7 +44,7 @@ class GroupCommit:
         *,
         patience: float = 0.0,
     ) -> None:
-        """`patience`: seconds a batch may wait for the writers that are expected."""
+        """`patience`: seconds without a new writer after which a batch waits no longer for those it expects."""
         self._ledger, self._write, self._publish = ledger, write, publish
         self._patience = patience
         self._expected = 1
@@ -49,6 +52,7 @@ class GroupCommit:
         self._batch: list[_Waiting] = []
         self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
+        self._first = self._last = 0.0
         self._pending: dict[str, Row] = {}
         self._refused: dict[str, asyncio.Future[None]] = {}
 
@@ -91,8 +95,20 @@ class GroupCommit:
             if not self._leaving:
                 self._leaving = True
                 loop.call_soon(self._flush)
-        elif self._timer is None:
-            self._timer = loop.call_later(self._patience, self._flush)
+            return
+        self._last = loop.time()
+        if self._timer is None:
+            self._first = self._last
+            self._timer = loop.call_later(self._patience, self._look)
+
+    def _look(self) -> None:
+        """The patience is over, unless somebody came meanwhile: then others are on their way, too."""
+        loop = asyncio.get_running_loop()
+        patient_until = min(self._last + self._patience, self._first + LONGEST_WAIT * self._patience)
+        if patient_until > loop.time():
+            self._timer = loop.call_at(patient_until, self._look)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         if self._timer is not None:

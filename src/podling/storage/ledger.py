@@ -8,7 +8,7 @@ gives their revisions back (nobody has seen them).
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from podling.storage.interface import Changed, Commit, KeyExists, KeyNotFound, Page, Row
@@ -19,7 +19,7 @@ class Ledger:
 
     def __init__(self, rows: Iterable[Row] = (), revision: int = 1) -> None:
         self._committed: dict[str, Row] = {row.key: row for row in rows}
-        self._keys: list[str] = sorted(self._committed)
+        self._keys: list[str] | None = None
         self._pending: dict[str, Row] = {}
         self._next = revision + 1
         self.revision = revision
@@ -55,10 +55,10 @@ class Ledger:
             commits.append(Commit(row, previous))
             if row.deleted:
                 del self._committed[row.key]
-                del self._keys[bisect_left(self._keys, row.key)]
+                self._keys = None
             else:
                 if previous is None:
-                    insort(self._keys, row.key)
+                    self._keys = None
                 self._committed[row.key] = row
             if self._pending.get(row.key) is row:
                 del self._pending[row.key]
@@ -76,7 +76,10 @@ class Ledger:
         return self._committed.get(key)
 
     def page(self, prefix: str, after: str, limit: int | None) -> Page:
-        """As `Storage.list` without `at`."""
+        """As `Storage.list` without `at`. The keys are sorted here: the watch cache, which answers all lists, has
+        its own order of them and asks for pages when it starts, while writes come all the time."""
+        if self._keys is None:
+            self._keys = sorted(self._committed)
         first, end = key_range(self._keys, prefix, after)
         last = end if limit is None else min(end, first + limit)
         rows = tuple(self._committed[key] for key in self._keys[first:last])

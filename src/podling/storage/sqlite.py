@@ -100,11 +100,13 @@ class SqliteStorage:
         return self._mark
 
     async def create(self, key: str, value: bytes) -> Row:
-        await self._room()
+        if self._troubled:
+            await self._room()
         return await self._commits.put(key, lambda: self._ledger.create(key, value))
 
     async def update(self, key: str, value: bytes, *, expect: int) -> Row:
-        await self._room()
+        if self._troubled:
+            await self._room()
         return await self._commits.put(key, lambda: self._ledger.update(key, value, expect))
 
     async def delete(self, key: str, *, expect: int, last: bytes | None = None) -> Row:
@@ -208,6 +210,10 @@ class SqliteStorage:
 
     def _full(self) -> WriteFailed:
         return WriteFailed(f"the disk of {self._path} is full: nothing was written; objects can still be deleted")
+
+    @property
+    def _troubled(self) -> bool:
+        return self._full_since is not None or self._refusal is not None
 
     async def _room(self) -> None:
         """Refuses while the disk is full; looks once a second whether the reserve can be taken back."""

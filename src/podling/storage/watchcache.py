@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from podling.api.objects import Event, EventType, Head, Object
@@ -111,11 +111,25 @@ class WatchCache:
 
     async def create(self, key: str, raw: bytes, described: Description | None = None) -> Object:
         """`described`: of `raw`, where the writer has it at hand. Raises what `Storage.create` raises."""
-        return await self._visible(await self._write(self.storage.create(key, raw), key, raw, described))
+        if described is not None:
+            self._described[key] = (raw, described)
+        try:
+            row = await self.storage.create(key, raw)
+        except BaseException:
+            self._described.pop(key, None)
+            raise
+        return await self._visible(row)
 
     async def update(self, key: str, raw: bytes, *, expect: int, described: Description | None = None) -> Object:
         """Raises what `Storage.update` raises."""
-        return await self._visible(await self._write(self.storage.update(key, raw, expect=expect), key, raw, described))
+        if described is not None:
+            self._described[key] = (raw, described)
+        try:
+            row = await self.storage.update(key, raw, expect=expect)
+        except BaseException:
+            self._described.pop(key, None)
+            raise
+        return await self._visible(row)
 
     async def delete(self, key: str, *, expect: int, last: bytes | None = None) -> Object:
         """The last state, at the revision of the deletion. Raises what `Storage.delete` raises."""
@@ -219,24 +233,18 @@ class WatchCache:
         self._awaited.clear()
 
     async def _visible(self, row: Row) -> Object:
-        await self.reached(row.revision)
+        if row.revision > self.revision:
+            await self.reached(row.revision)
         live = self._objects.get(row.key)
         return live if live is not None and live.revision == row.revision else self._object(row)
 
-    async def _write(self, write: Awaitable[Row], key: str, raw: bytes, described: Description | None) -> Row:
-        """Remembers the description until the cache sees the very bytes it is of."""
-        if described is not None:
-            self._described[key] = (raw, described)
-        try:
-            return await write
-        except BaseException:
-            self._described.pop(key, None)
-            raise
-
     def _object(self, row: Row) -> Object:
         known = self._described.pop(row.key, None)
+        live = self._objects.get(row.key)
         if known is not None and known[0] is row.value:
             head, decode = known[1]
+        elif live is not None and live.raw is row.value:  # the last state of what is deleted
+            return live.at(row.revision)
         else:
             head, decode = self._describe(row.key, row.value)
         return Object(row.key, row.value, row.revision, head, decode)

@@ -6,6 +6,8 @@ themselves. `compare` walks only where two values differ; in a status update it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from podling.api.patch import fieldset
@@ -30,6 +32,7 @@ UNMANAGED: Final = frozenset(
 )
 _HEADLINE: Final = ("apiVersion", "kind", "metadata")
 _NOTHING: Final[Json] = {}
+_FEW: Final = 64
 
 
 class Comparison(NamedTuple):
@@ -98,15 +101,27 @@ def _place(item: tuple[str, Any, Any]) -> tuple[Any, ...]:
 
 def added(value: Any, plan: Plan) -> Tree:
     """The tree of a value that is new, itself included."""
+    if plan.form == "map" and plan.element is None and value.__class__ is dict and len(value) <= _FEW:
+        return _named(tuple(value))
     inner = _added(value, plan)
     return {".": LEAF, **inner} if inner else LEAF
+
+
+@lru_cache(maxsize=1024)
+def _named(names: tuple[str, ...]) -> Tree:
+    """The tree of a map of plain values: most objects of a kind have the same few labels and keys."""
+    return {".": LEAF, **_leaves(names)} if names else LEAF
+
+
+def _leaves(names: Iterable[str]) -> dict[str, Any]:
+    return {f"f:{name}": LEAF for name in sorted(names)}
 
 
 def _added(value: Any, plan: Plan) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if value.__class__ is dict:
         if plan.form == "map" and plan.element is None:
-            return {f"f:{name}": LEAF for name in sorted(value)}
+            return _leaves(value)
         if plan.form == "struct":
             fields = plan.fields
             for name in sorted(value):

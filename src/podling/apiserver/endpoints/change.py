@@ -43,6 +43,8 @@ class Change:
     dry: bool = False
     own: Own | None = None
     """Gives the new state its managedFields; without it they stay as they are."""
+    replaces: bool = False
+    """`make` does not look at the present state, so none is decoded for it."""
     own_rules: bool = False
     """`make` is the server's own and knows what it may touch: no strategy, admission or validation besides."""
 

@@ -73,13 +73,13 @@ def patched(request: Request, served: Served, apply: Patch, mode: FieldValidatio
 
 
 def _checked(request: Request, new: Json, type_: Type, mode: FieldValidation) -> Json:
-    shown = orjson.dumps(new).decode()
+    shown = orjson.dumps(new)
     try:
         checked = check(new, type_, mode)
     except FieldTypeError as error:
-        raise invalid("", "", [invalid_value("patch", shown, str(error))]) from None
+        raise invalid("", "", [invalid_value("patch", shown.decode(), str(error))]) from None
     if checked.errors:
-        raise invalid("", "", [invalid_value("patch", shown, strict_error(checked.errors))])
+        raise invalid("", "", [invalid_value("patch", shown.decode(), strict_error(checked.errors))])
     for text in checked.warnings:
         request.warn(text)
     value: Json = checked.value

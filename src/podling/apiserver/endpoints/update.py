@@ -27,29 +27,35 @@ async def update(backend: Backend, request: Request) -> Response:
     assert target is not None
     served = backend.resources.get(target.group, target.version, target.plural)
     dry = dry_run(request)
-    body = read_object(backend, request, served)
-    place(body, served, target.namespace, target.name)
-    if forgets(request.body):
-        body["metadata"]["managedFields"] = []
-    if not body["metadata"].get("name"):
-        raise BadRequest("the name of the object must be set")
-    hub = served.entry.to_hub(body)
+    hub = _read(backend, request, served)
     if served.kind.strategy.create_on_update and not target.subresource:
         key = served.key(target.namespace, target.name)
         if backend.cache.get(key) is None and not hub["metadata"].get("resourceVersion"):
             obj = await create_object(backend, request, served, hub, dry=dry)
             return written(backend, request, served, obj, 201)
     _check_conditional(served, hub)
-    whole = orjson.dumps(hub)
+    once = [hub]
 
     def make(_: Json) -> Json:
-        new: Json = orjson.loads(whole)
-        return new
+        # What is made is changed on its way to the store; only who lost a race needs it a second time.
+        return once.pop() if once else _read(backend, request, served)
 
-    wanted = Change(
-        served, target.namespace, target.name, make, target.subresource, dry, Record(backend, request, served)
-    )
+    record = Record(backend, request, served)
+    wanted = Change(served, target.namespace, target.name, make, target.subresource, dry, record, replaces=True)
     return written(backend, request, served, await change(backend, request, wanted))
+
+
+def _read(backend: Backend, request: Request, served: Served) -> Json:
+    """The body as a hub object, in the place that the path says."""
+    target = request.target
+    assert target is not None
+    body = read_object(backend, request, served)
+    place(body, served, target.namespace, target.name)
+    if forgets(request.body):
+        body["metadata"]["managedFields"] = []
+    if not body["metadata"].get("name"):
+        raise BadRequest("the name of the object must be set")
+    return served.entry.to_hub(body)
 
 
 def _check_conditional(served: Served, hub: Json) -> None:

@@ -29,9 +29,9 @@ BOUNDS = {
 
 
 def config_map(name: str, app: str = "written") -> bytes:
-    """About 1.5 KB, as apibench's objects."""
-    data = {f"key-{index}": "x" * 60 for index in range(18)}
-    labels = {"app": app, "number": name[-1]}
+    """Of 1 KiB, as apibench's objects; with its managedFields a server answers with 1.5 KB."""
+    data = {f"key-{index}": "x" * 165 for index in range(5)}
+    labels = {"app": app, "number": name[-1], "tier": "load"}
     return json.dumps(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": data}
     ).encode()

@@ -16,6 +16,8 @@ from podling.api.patch.merge import merge_patch
 from podling.api.patch.strategic import strategic_merge_patch
 from podling.api.schema import load
 from podling.client.resources import (
+    CERTIFICATESIGNINGREQUESTS,
+    CLUSTERTRUSTBUNDLES,
     CONFIGMAPS,
     CONTROLLERREVISIONS,
     CRONJOBS,
@@ -61,6 +63,8 @@ from podling.reconcile.view import Served, Settings, Snapshot
 Json = dict[str, Any]
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 KINDS = {
+    CERTIFICATESIGNINGREQUESTS: "CertificateSigningRequest",
+    CLUSTERTRUSTBUNDLES: "ClusterTrustBundle",
     CONFIGMAPS: "ConfigMap",
     ENDPOINTS: "Endpoints",
     NAMESPACES: "Namespace",
@@ -84,7 +88,7 @@ KINDS = {
     PODDISRUPTIONBUDGETS: "PodDisruptionBudget",
     HORIZONTALPODAUTOSCALERS: "HorizontalPodAutoscaler",
 }
-CLUSTER_SCOPED = (NAMESPACES, NODES, PERSISTENTVOLUMES)
+CLUSTER_SCOPED = (CERTIFICATESIGNINGREQUESTS, CLUSTERTRUSTBUNDLES, NAMESPACES, NODES, PERSISTENTVOLUMES)
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())
 NOW = 1_700_000_000.0
 LONG_AGO = "2020-01-01T00:00:00Z"

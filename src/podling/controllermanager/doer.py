@@ -17,7 +17,7 @@ from podling.api.errors import ApiError, Conflict, NotFound, ServiceUnavailable,
 from podling.api.objects import key_of
 from podling.client.events import Reference
 from podling.client.rest import Rest
-from podling.client.transport import Answer, Resource
+from podling.client.transport import Answer, Resource, Verb
 from podling.reconcile.action import (
     Absent,
     Action,
@@ -125,7 +125,8 @@ class Doer:
 
     async def _ask(self, action: Ask) -> Outcome:
         try:
-            answer = await self._rest.transport.request("GET", action.path, query=action.query)
+            verb: Verb = "GET" if action.body is None else "POST"
+            answer = await self._rest.transport.request(verb, action.path, query=action.query, body=action.body)
         except ApiError as error:
             return Outcome(answers=(error,))
         return Outcome(answers=(answer.object,))

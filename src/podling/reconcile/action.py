@@ -108,6 +108,8 @@ class Ask(msgspec.Struct, frozen=True):
 
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    body: dict[str, Any] | None = None
+    """Makes it a POST: a review, of which nothing is kept."""
 
 
 class Remember(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +19,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     root_ca: str = ""
     """PEM of the certificate authority, for the ConfigMap kube-root-ca.crt of every namespace."""
+    signer: Callable[[bytes, Collection[str], int, float], bytes] | None = None
+    """Signs certificate requests: (request, usages, seconds, now) → certificate, both PEM; None: nothing is signed."""
     node_grace: float = 50.0
     """A node whose Lease is older than this is unknown."""
     started: float = 0.0

@@ -72,7 +72,7 @@ class Cluster(ApiServer):
         await super()._open(stack, tasks)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="podling-test-"))
         components = await stack.enter_async_context(Supervisor())
-        settings = Settings(root_ca=self.ca.decode(), started=self.env.now())
+        settings = Settings(root_ca=self.ca.decode(), signer=self._credentials.sign, started=self.env.now())
         manager = ControllerManager(self.transport(MANAGER), self.env, settings, served_by(self.catalog))
         components.start("controller manager", manager.run())
         components.start("scheduler", Scheduler(self.transport(SCHEDULER), self.env, manager.informers).run())

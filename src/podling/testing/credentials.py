@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from podling.env import Env
 from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
 from podling.pki.kubeconfig import cluster_config
+from podling.pki.requests import RequestSigner
 
 ADMIN, ADMIN_GROUPS = "kubernetes-admin", ("system:masters",)
 SERVING_NAMES = (
@@ -34,6 +35,10 @@ class Credentials:
     def ca(self) -> bytes:
         """The authority's certificate, PEM."""
         return self._authority.pair.certificate
+
+    def sign(self, request: bytes, usages: Collection[str], seconds: int, now: float) -> bytes:
+        """For the controller that signs requests."""
+        return RequestSigner(self._authority).sign(request, usages, seconds, now)
 
     def client(self, user: str, groups: Sequence[str]) -> KeyPair:
         return self._authority.client(user, groups, self._env.now())

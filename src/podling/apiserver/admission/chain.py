@@ -13,7 +13,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from podling.apiserver.admission.customdefinitions import CustomDefinitions
+from podling.apiserver.admission.certificates import (
+    CertificateApproval,
+    CertificateRequesters,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+    TrustAnchors,
+)
 from podling.apiserver.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
@@ -136,9 +143,14 @@ class Admission:
             Escalation(authorizer, cache),
             PersistentVolumeClaimResize(cache),
             RuntimeClass(cache),
+            CertificateRequesters(env),
+            TrustAnchors(),
+            CertificateApproval(authorizer),
+            CertificateSigning(authorizer),
+            ClusterTrustBundleAttest(authorizer),
+            CertificateSubjectRestriction(),
             DefaultIngressClass(cache),
             PodTopologyLabels(cache),
-            CustomDefinitions(),
             *asking.mutating(),
             *asking.validating(),
             self._quota,

@@ -169,6 +169,10 @@ _SILENT: Mapping[str, tuple[PolicyRule, ...]] = {
         rule("get", "core", "configmaps", "kube-apiserver-legacy-service-account-token-tracking"),
         rule("delete patch", "core", "secrets"),
     ),
+    "kube-apiserver-serving-clustertrustbundle-publisher": (
+        rule("attest", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-serving"),
+        rule("create delete list update watch", "certificates.k8s.io", "clustertrustbundles"),
+    ),
     "namespace-controller": (
         rule("delete get list watch", "core", "namespaces"),
         rule("update", "core", "namespaces/finalize namespaces/status"),

@@ -1,12 +1,13 @@
 # Podling: two commands are enough. `make demo` runs the book's chapter for real, `make test` proves the project.
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-# The newest Python that really starts (a version manager may leave names that do not).
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys, venv, ssl, sqlite3; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+# Debian's own Python first: built with profile-guided optimization, it does with a third less CPU than a plain build of
+# the same version. Else the newest that really starts (a version manager may leave names that do not).
+PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 python3; do $$p -c 'import sys, venv, ensurepip, ssl, sqlite3; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
 ISSUE ?= walkthrough
 
-.PHONY: demo test lint bench conformance fuzz seen install system clean
+.PHONY: demo test lint bench clients conformance fuzz seen install system clean
 
 install: .make/venv
 
@@ -54,6 +55,10 @@ fuzz: install
 
 seen: install system
 	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py
+
+# Real, unmodified clients; those that are not Python are fetched and built outside this folder, where go and npm are.
+clients: install
+	PODLING_CLIENTS=everything $(BIN)/python -m pytest -q tests/clients
 
 bench: install system
 	$(SUDO) $(BIN)/python -m bench

@@ -339,6 +339,20 @@ def test_a_tolerance_of_its_own_for_each_direction() -> None:
     assert scene.replicas == 4
 
 
+@pytest.mark.parametrize("other", ["web", "twin"], ids=["the same target", "the same Pods"])
+def test_two_autoscalers_of_the_same_pods_do_nothing_and_say_why(other: str) -> None:
+    scene = Scene([100])
+    selector = {"matchLabels": LABELS}
+    scene.world.add(DEPLOYMENTS, {"metadata": {"name": "twin"}, "spec": {"selector": selector}})
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": other}
+    scene.world.add(HORIZONTALPODAUTOSCALERS, {"metadata": {"name": "rival"}, "spec": {"scaleTargetRef": target}})
+    scene.look()
+    text = "pods by selector app=web are controlled by multiple HPAs: [{rival default} {web default}]"
+    assert scene.replicas == 1
+    assert scene.condition("ScalingActive") == ("False", "AmbiguousSelector", text)
+    assert scene.world.told == [("AmbiguousSelector", text)]
+
+
 def test_a_target_that_cannot_be_found_is_said() -> None:
     scene = Scene([50])
     scene.broken["/scale"] = NotFound('deployments.apps "web" not found')

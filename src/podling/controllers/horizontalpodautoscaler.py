@@ -7,16 +7,17 @@ decides. What the metrics say is in `reconcile/metricsources.py` and `podusage.p
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import msgspec
 
 from podling.api import labels
 from podling.api.errors import ApiError
+from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.api.quantity import parse
-from podling.client.resources import HORIZONTALPODAUTOSCALERS, PODS
+from podling.client.resources import DEPLOYMENTS, HORIZONTALPODAUTOSCALERS, PODS, REPLICASETS, STATEFULSETS
 from podling.client.transport import Resource
 from podling.env import rfc3339
 from podling.reconcile import metricsources, scalinglimits, statuses
@@ -25,11 +26,13 @@ from podling.reconcile.controller import Controller
 from podling.reconcile.metricsources import Refused, Target, Told
 from podling.reconcile.podusage import Rules
 from podling.reconcile.scalinglimits import Memory, Verdict, Wanted
+from podling.reconcile.selectors import matches
 from podling.reconcile.statuses import Conditions
 from podling.reconcile.view import View
 
 Json = dict[str, Any]
 ZERO = "ScaledToZero"
+_SELECTING = {"Deployment": DEPLOYMENTS, "ReplicaSet": REPLICASETS, "StatefulSet": STATEFULSETS}
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -196,7 +199,32 @@ def _of(case: Case, target: Scaled, conditions: Conditions) -> Target:
     namespace = case.found.head.namespace
     chosen = case.view.of(PODS).selected(namespace, dict(selector.exact))
     pods = tuple(each.view for each in chosen if selector.matches(each.head.labels))
+    if rivals := _rivals(case, pods):
+        both = " ".join(f"{{{name} {namespace}}}" for name in sorted([case.found.head.name, *rivals]))
+        said = f"pods by selector {selector} are controlled by multiple HPAs: [{both}]"
+        conditions = _with(case, conditions, "ScalingActive", "False", "AmbiguousSelector", said)
+        raise Unable("AmbiguousSelector", said, conditions)
     return Target(namespace, text, pods, target.replicas, target.present, _rules(case), case.view.served)
+
+
+def _rivals(case: Case, pods: Iterable[Pod]) -> list[str]:
+    """Other autoscalers that scale some of these Pods: whatever one of them did, the other would undo."""
+    out: list[str] = []
+    for each in case.view.of(HORIZONTALPODAUTOSCALERS).list(case.found.head.namespace):
+        ref = (each.json().get("spec") or {}).get("scaleTargetRef") or {}
+        if each.key == case.found.key:
+            continue
+        if ref == case.spec.get("scaleTargetRef") or any(_scales(case, ref, pod) for pod in pods):
+            out.append(each.head.name)
+    return out
+
+
+def _scales(case: Case, ref: Json, pod: Pod) -> bool:
+    """Whether what is referred to selects the Pod, as far as it is a built-in workload."""
+    resource = _SELECTING.get(ref.get("kind", ""))
+    found = case.view.of(resource).get(pod.metadata.namespace, ref.get("name", "")) if resource is not None else None
+    selector = found.view.spec.selector if found is not None else None
+    return selector is not None and matches(selector, pod.metadata.labels)
 
 
 def _rules(case: Case) -> Rules:
@@ -310,5 +338,5 @@ CONTROLLER = Controller(
     component="horizontal-pod-autoscaler",
     reconcile=reconcile,
     resource=HORIZONTALPODAUTOSCALERS,
-    reads=(PODS,),
+    reads=(PODS, *_SELECTING.values()),
 )

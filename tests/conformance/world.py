@@ -19,6 +19,7 @@ import httpx
 
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
+from podling.apiserver.streams.table import STREAMS
 from podling.controllermanager.manager import ControllerManager
 from podling.controllermanager.served import served_by
 from podling.env import SystemEnv
@@ -113,7 +114,7 @@ class World:
 
     async def _body(self) -> None:
         env, storage = SystemEnv(), MemoryStorage()
-        self.server = ApiServer(self._config(), storage, env, RefusingDialer("the node is simulated"))
+        self.server = ApiServer(self._config(), storage, env, RefusingDialer("the node is simulated"), streams=STREAMS)
         await self.server.start()
         try:
             async with Supervisor() as tasks:

@@ -164,3 +164,26 @@ async def test_the_object_of_an_address_in_use_comes_back() -> None:
         assert (await api.http.delete(path)).status_code == 200
         after = (await api.get(path)).json()
         assert after["spec"] == before["spec"] and after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
+async def test_a_second_family_is_refused_and_may_only_be_preferred() -> None:
+    async with serving() as api:
+        both = await refusal(api, "a", ipFamilyPolicy="RequireDualStack")
+        assert 'spec.ipFamilyPolicy: Invalid value: "RequireDualStack"' in both
+        assert "this cluster is not configured for dual-stack services" in both
+        six = await refusal(api, "a", ipFamilies=["IPv6"])
+        assert 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster' in six
+        made = await service(api, "a", ipFamilyPolicy="PreferDualStack")
+        assert (made["spec"]["ipFamilyPolicy"], made["spec"]["ipFamilies"]) == ("PreferDualStack", ["IPv4"])
+
+
+async def test_the_port_for_health_checks_is_kept_and_given_back() -> None:
+    async with serving() as api:
+        local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+        port = (await service(api, "a", **local))["spec"]["healthCheckNodePort"]
+        sent = {"metadata": {"name": "a"}, "spec": {**local, "ports": [{"port": 80}]}}
+        after = (await api.http.put(f"{SERVICES}/a", json=sent)).json()
+        assert after["spec"]["healthCheckNodePort"] == port
+        after = (await api.patch(f"{SERVICES}/a", {"spec": {"externalTrafficPolicy": "Cluster"}})).json()
+        assert "healthCheckNodePort" not in after["spec"]
+        await service(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": port}])

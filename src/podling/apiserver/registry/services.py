@@ -224,6 +224,7 @@ class Claims:
             for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
                 spec.pop(name, None)
             return
+        self._families(spec)
         spec.setdefault("ipFamilies", ["IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         asked = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
@@ -232,6 +233,18 @@ class Claims:
         elif not asked:
             asked = await self._any_address()
         spec["clusterIP"], spec["clusterIPs"] = asked, [asked]
+
+    def _families(self, spec: Json) -> None:
+        """A cluster of ours has one family. Raises Invalid where a Service needs another."""
+        wrong: list[Cause] = []
+        if spec.get("ipFamilyPolicy") == "RequireDualStack":
+            text = "this cluster is not configured for dual-stack services"
+            wrong.append(invalid_value("spec.ipFamilyPolicy", "RequireDualStack", text))
+        for index, family in enumerate(spec.get("ipFamilies") or ()):
+            if family != "IPv4":
+                wrong.append(invalid_value(f"spec.ipFamilies[{index}]", family, "not configured on this cluster"))
+        if wrong:
+            raise invalid("Service", self._name, wrong)
 
     async def _this_address(self, address: str) -> None:
         if not self._allocator.has_address(address):

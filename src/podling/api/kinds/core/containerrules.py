@@ -89,7 +89,25 @@ def _common(path: str, container: Json, spec: Json) -> list[Cause]:
     found += volumerules.mounts(path, container, known)
     found += rules.required_one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), PULL_POLICIES)
     found += resourcerules.resources(f"{path}.resources", container.get("resources"))
-    return found + _security(f"{path}.securityContext", container.get("securityContext"))
+    found += _resizing(f"{path}.resizePolicy", container.get("resizePolicy") or [], spec.get("restartPolicy"))
+    context = container.get("securityContext")
+    return found + _security(f"{path}.securityContext", context, host_users=spec.get("hostUsers") is not False)
+
+
+def _resizing(path: str, policies: list[Json], restart: str | None) -> list[Cause]:
+    found: list[Cause] = []
+    seen: set[str] = set()
+    for index, policy in enumerate(policies):
+        here, name, way = f"{path}[{index}]", policy.get("resourceName", ""), policy.get("restartPolicy", "")
+        if name in seen:
+            found.append(causes.duplicate(here, name))
+        seen.add(name)
+        found += rules.required_one_of(f"{path}.resourceName", name, ("cpu", "memory"))
+        found += rules.required_one_of(f"{path}.restartPolicy", way, ("NotRequired", "RestartContainer"))
+        if restart == "Never" and way == "RestartContainer":
+            text = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            found.append(causes.invalid(f"{path}.restartPolicy", way, text))
+    return found
 
 
 def _running(path: str, container: Json, spec: Json) -> list[Cause]:
@@ -152,12 +170,18 @@ def user_id(path: str, value: int | None) -> list[Cause]:
     return [causes.invalid(path, value, names.between(0, _LARGEST_ID))]
 
 
-def _security(path: str, context: Json | None) -> list[Cause]:
+def _security(path: str, context: Json | None, *, host_users: bool) -> list[Cause]:
     if not context:
         return []
     found = user_id(f"{path}.runAsUser", context.get("runAsUser"))
     found += user_id(f"{path}.runAsGroup", context.get("runAsGroup"))
-    found += seccomp(f"{path}.seccompProfile", context.get("seccompProfile"))
+    found += profile(f"{path}.seccompProfile", context.get("seccompProfile"), "seccomp")
+    found += profile(f"{path}.appArmorProfile", context.get("appArmorProfile"), "AppArmor")
+    mount = context.get("procMount")
+    if mount is not None:
+        found += rules.one_of(f"{path}.procMount", mount, ("Default", "Unmasked"))
+        if mount == "Unmasked" and host_users:
+            found.append(causes.invalid(f"{path}.procMount", mount, "`hostUsers` must be false to use `Unmasked`"))
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged"):
             text = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
@@ -168,17 +192,19 @@ def _security(path: str, context: Json | None) -> list[Cause]:
     return found
 
 
-def seccomp(path: str, profile: Json | None) -> list[Cause]:
-    if profile is None:
+def profile(path: str, given: Json | None, what: str) -> list[Cause]:
+    """A seccomp or AppArmor profile; `what` is one of these words."""
+    if given is None:
         return []
-    kind, local = profile.get("type", ""), profile.get("localhostProfile")
+    kind, local = given.get("type", ""), given.get("localhostProfile")
     if kind == "Localhost":
-        if not local:
-            return [causes.required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")]
-        return volumerules.descending(f"{path}.localhostProfile", local)
+        if not (local or "").strip():
+            return [causes.required(f"{path}.localhostProfile", f"must be set when {what} type is Localhost")]
+        return volumerules.descending(f"{path}.localhostProfile", str(local)) if what == "seccomp" else []
     if local is not None:
-        text = "can only be set when seccomp type is Localhost"
+        text = f"can only be set when {what} type is Localhost"
         return [causes.invalid(f"{path}.localhostProfile", local, text)]
     if not kind:
-        return [causes.required(f"{path}.type", "type is required when seccompProfile is set")]
+        field = path.rpartition(".")[2]
+        return [causes.required(f"{path}.type", f"type is required when {field} is set")]
     return rules.one_of(f"{path}.type", kind, ("Localhost", "RuntimeDefault", "Unconfined"))

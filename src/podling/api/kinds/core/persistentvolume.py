@@ -5,10 +5,11 @@ A piece of storage, bound to one claim at a time.
 
 from __future__ import annotations
 
+from podling.api import names, quantity
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, access_modes, at, column, value
-from podling.api.kinds.core import resourcerules
+from podling.api.kinds.core import resourcerules, schedulingrules, volumesources
 from podling.api.kinds.core.persistentvolumeclaim import ACCESS_MODES
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
@@ -24,7 +25,7 @@ def defaults(obj: Json) -> None:
 
 
 def on_create(obj: Json) -> None:
-    obj["status"] = {"phase": "Pending"}
+    obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": obj["metadata"].get("creationTimestamp")}
 
 
 def status(obj: Json, now: float) -> str:
@@ -53,22 +54,51 @@ _NOT_SOURCES = {
 def validate(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
     found = [] if spec.get("accessModes") else [causes.required("spec.accessModes")]
-    for mode in spec.get("accessModes") or ():
+    modes = spec.get("accessModes") or []
+    for mode in modes:
         found += rules.one_of("spec.accessModes", mode, ACCESS_MODES)
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        text = "may not use ReadWriteOncePod with other access modes"
+        found.append(causes.forbidden("spec.accessModes", text))
     capacity = spec.get("capacity") or {}
     if not capacity:
         found.append(causes.required("spec.capacity"))
     elif set(capacity) != {"storage"}:
         found.append(causes.unsupported("spec.capacity", capacity, ("storage",)))
     for name, amount in capacity.items():
-        found += resourcerules.amount(f"spec.capacity[{name}]", amount)
+        wrong = resourcerules.amount(f"spec.capacity[{name}]", amount)
+        if not wrong and not quantity.of(amount):
+            wrong = [causes.invalid(f"spec.capacity[{name}]", str(amount), "must be greater than zero")]
+        found += wrong
     policy = spec.get("persistentVolumeReclaimPolicy")
     found += rules.one_of("spec.persistentVolumeReclaimPolicy", policy, ("Delete", "Recycle", "Retain"))
     sources = _sources(spec)
     if not sources:
         found.append(causes.required("spec", "must specify a volume type"))
+    else:
+        found += volumesources.volume(f"spec.{sources[0]}", sources[0], spec[sources[0]])
     found += [causes.forbidden(f"spec.{name}", "may not specify more than 1 volume type") for name in sources[1:]]
-    return found
+    return found + _placed(spec)
+
+
+def _placed(spec: Json) -> list[Cause]:
+    """Where it lies, what it is called, and how it may be used."""
+    found: list[Cause] = []
+    if at(spec, "hostPath.path") == "/" and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        text = "may not be 'recycle' for a hostPath mount of '/'"
+        found.append(causes.forbidden("spec.persistentVolumeReclaimPolicy", text))
+    affinity = spec.get("nodeAffinity")
+    if affinity is None:
+        if spec.get("local") is not None:
+            found.append(causes.required("metadata.annotations", "Local volume requires node affinity"))
+    elif affinity.get("required") is None:
+        found.append(causes.required("spec.nodeAffinity.required", "must specify required node constraints"))
+    else:
+        found += schedulingrules.node_selector("spec.nodeAffinity.required", affinity["required"])
+    if name := spec.get("storageClassName"):
+        found += rules.all_invalid("spec.storageClassName", name, names.dns_subdomain(name))
+    mode = spec.get("volumeMode")
+    return found + (rules.one_of("spec.volumeMode", mode, ("Block", "Filesystem")) if mode else [])
 
 
 def _sources(spec: Json) -> list[str]:
@@ -77,9 +107,15 @@ def _sources(spec: Json) -> list[str]:
 
 def validate_update(new: Json, old: Json) -> list[Cause]:
     now, before = new.get("spec") or {}, old.get("spec") or {}
-    if {name: now[name] for name in _sources(now)} == {name: before[name] for name in _sources(before)}:
-        return causes.immutable("spec.volumeMode", now.get("volumeMode"), before.get("volumeMode"))
-    return [causes.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")]
+    found: list[Cause] = []
+    if {name: now[name] for name in _sources(now)} != {name: before[name] for name in _sources(before)}:
+        text = "spec.persistentvolumesource is immutable after creation"
+        found.append(causes.forbidden("spec.persistentvolumesource", text))
+    found += causes.immutable("spec.volumeMode", now.get("volumeMode"), before.get("volumeMode"))
+    if before.get("nodeAffinity") is not None and now.get("nodeAffinity") != before["nodeAffinity"]:
+        text = "field is immutable, except for updating from beta label to GA"
+        found.append(causes.invalid("spec.nodeAffinity", now.get("nodeAffinity"), text))
+    return found
 
 
 KIND = Kind(

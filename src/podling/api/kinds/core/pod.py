@@ -73,6 +73,7 @@ KIND = Kind(
     Pod,
     defaults=poddefaults.pod,
     validate=podrules.pod,
+    validate_create=podrules.pod_create,
     validate_update=podchanges.pod_update,
     validate_status=podchanges.status_update,
     subresource_validation={

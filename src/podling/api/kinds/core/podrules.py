@@ -5,6 +5,7 @@ The spec is checked in upstream's order, so that messages come in the order kube
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from podling.api import meta, names
@@ -17,10 +18,24 @@ Json = dict[str, Any]
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 LARGEST_INT: Final = 2**31 - 1
+_LONGEST_SYSCTL: Final = 253
+_SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 
 
 def pod(obj: Json) -> list[Cause]:
     return pod_spec("spec", obj.get("spec") or {})
+
+
+def pod_create(obj: Json) -> list[Cause]:
+    """What a new Pod must not have yet."""
+    spec = obj.get("spec") or {}
+    found: list[Cause] = []
+    if spec.get("ephemeralContainers"):
+        found.append(causes.forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        text = "cannot be set until all schedulingGates have been cleared"
+        found.append(causes.forbidden("spec.nodeName", text))
+    return found
 
 
 def template(path: str, value: Json | None) -> list[Cause]:
@@ -55,6 +70,8 @@ def pod_spec(path: str, spec: Json) -> list[Cause]:
     found += _gates(path, spec)
     found += schedulingrules.spreading(f"{path}.topologySpreadConstraints", spec.get("topologySpreadConstraints") or [])
     found += _names(path, spec)
+    found += _system(f"{path}.os", spec.get("os"))
+    found += _overhead(f"{path}.overhead", spec.get("overhead") or {})
     found += schedulingrules.tolerations(f"{path}.tolerations", spec.get("tolerations") or [])
     return found + _host_aliases(f"{path}.hostAliases", spec.get("hostAliases") or [])
 
@@ -91,7 +108,14 @@ def _security(path: str, spec: Json) -> list[Cause]:
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         text = "ShareProcessNamespace and HostPID cannot both be enabled"
         found.append(causes.invalid(f"{path}.shareProcessNamespace", True, text))
-    found += containerrules.seccomp(f"{here}.seccompProfile", context.get("seccompProfile"))
+    if spec.get("hostUsers") is False:
+        named = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
+        found += [causes.forbidden(f"{path}.{name}", "when `hostUsers` is false") for name in named]
+    found += containerrules.profile(f"{here}.seccompProfile", context.get("seccompProfile"), "seccomp")
+    found += containerrules.profile(f"{here}.appArmorProfile", context.get("appArmorProfile"), "AppArmor")
+    policy = context.get("supplementalGroupsPolicy")
+    if policy is not None:
+        found += rules.one_of(f"{here}.supplementalGroupsPolicy", policy, ("Merge", "Strict"))
     change = context.get("fsGroupChangePolicy")
     if change is not None:
         found += rules.one_of(f"{here}.fsGroupChangePolicy", change, ("OnRootMismatch", "Always"))
@@ -100,10 +124,25 @@ def _security(path: str, spec: Json) -> list[Cause]:
         name = sysctl.get("name", "")
         if not name:
             found.append(causes.required(f"{here}.sysctls[{index}].name"))
+        elif len(name) > _LONGEST_SYSCTL or not re.fullmatch(_SYSCTL, name):
+            text = f"must have at most {_LONGEST_SYSCTL} characters and match regex {_SYSCTL}"
+            found.append(causes.invalid(f"{here}.sysctls[{index}].name", name, text))
         elif name in seen:
             found.append(causes.duplicate(f"{here}.sysctls[{index}].name", name))
         seen.add(name)
     return found
+
+
+def _system(path: str, system: Json | None) -> list[Cause]:
+    if system is None:
+        return []
+    if not system.get("name"):
+        return [causes.required(f"{path}.name", "cannot be empty")]
+    return rules.one_of(path, system["name"], ("linux", "windows"))
+
+
+def _overhead(path: str, overhead: Json) -> list[Cause]:
+    return [c for name, amount in overhead.items() for c in resourcerules.named_amount(f"{path}[{name}]", name, amount)]
 
 
 def _dns_config(path: str, spec: Json) -> list[Cause]:

@@ -51,6 +51,11 @@ def resources(path: str, value: Json | None) -> list[Cause]:
     return found
 
 
+def named_amount(path: str, name: str, text: Any) -> list[Cause]:
+    """A resource of a container and how much of it."""
+    return _amount(path, name, text)
+
+
 def _amount(path: str, name: str, text: Any) -> list[Cause]:
     return [*_name(path, name), *amount(path, text, whole=not overcommits(name))]
 

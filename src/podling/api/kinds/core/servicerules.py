@@ -13,6 +13,7 @@ from podling.api.kinds.core.endpoints import special_ip
 Json = dict[str, Any]
 
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_DISTRIBUTIONS: Final = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _LONGEST_AFFINITY: Final = 86400
 _KUBELET_PORT: Final = 10250
 # A port as upstream shows it when it is there twice.
@@ -102,11 +103,43 @@ def _addresses(spec: Json) -> list[Cause]:
         if addresses and addresses[0] != address:
             text = "first value must match `clusterIP`"
             found.append(causes.invalid("spec.clusterIPs", addresses, text))
-        for index, value in enumerate(addresses):
-            if value != "None":
-                found += rules.all_invalid(f"spec.clusterIPs[{index}]", value, names.ip_address(value))
+        found += _cluster_ips(addresses)
+    else:
+        text = "may not be set for ExternalName services"
+        found += [causes.forbidden(f"spec.{name}", text) for name in ("ipFamilies", "ipFamilyPolicy") if spec.get(name)]
     for index, value in enumerate(spec.get("externalIPs") or ()):
         found += rules.all_invalid(f"spec.externalIPs[{index}]", value, names.ip_address(value) or special_ip(value))
+    return found
+
+
+def _cluster_ips(addresses: list[str]) -> list[Cause]:
+    path, found = "spec.clusterIPs", []
+    for index, value in enumerate(addresses):
+        if value == "None":
+            if len(addresses) > 1:
+                found.append(causes.invalid(f"{path}[{index}]", value, "'None' must be the first and only value"))
+            continue
+        wrong = names.ip_address(value)
+        found += rules.all_invalid(f"{path}[{index}]", value, wrong)
+    if len(addresses) > 2:
+        found.append(causes.invalid(path, addresses, "may only hold up to 2 values"))
+    return found
+
+
+def _balancing(spec: Json) -> list[Cause]:
+    """What only balancers read."""
+    kind, found = spec.get("type"), []
+    text = "may only be used when `type` is 'LoadBalancer'"
+    ranges = spec.get("loadBalancerSourceRanges") or []
+    if ranges and kind != "LoadBalancer":
+        found.append(causes.forbidden("spec.loadBalancerSourceRanges", text))
+    for index, value in enumerate(ranges):
+        found += rules.all_invalid(f"spec.loadBalancerSourceRanges[{index}]", value, names.cidr(value.strip()))
+    name = spec.get("loadBalancerClass")
+    if name is not None:
+        if kind != "LoadBalancer":
+            found.append(causes.forbidden("spec.loadBalancerClass", text))
+        found += rules.all_invalid("spec.loadBalancerClass", name, names.qualified_name(name))
     return found
 
 
@@ -132,7 +165,12 @@ def _traffic(spec: Json) -> list[Cause]:
     if spec.get("allocateLoadBalancerNodePorts") is not None and spec.get("type") != "LoadBalancer":
         text = "may only be used when `type` is 'LoadBalancer'"
         found.append(causes.forbidden("spec.allocateLoadBalancerNodePorts", text))
+    found += _balancing(spec)
     outside = spec.get("externalTrafficPolicy")
+    health = spec.get("healthCheckNodePort", 0)
+    if health and (spec.get("type"), outside) != ("LoadBalancer", "Local"):
+        text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        found.append(causes.invalid("spec.healthCheckNodePort", health, text))
     if outside:
         if spec.get("type") not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):
             text = "may only be set for externally-accessible services"
@@ -142,8 +180,14 @@ def _traffic(spec: Json) -> list[Cause]:
         found += rules.one_of("spec.internalTrafficPolicy", inside, ("Cluster", "Local"))
     if policy := spec.get("ipFamilyPolicy"):
         found += rules.one_of("spec.ipFamilyPolicy", policy, ("SingleStack", "PreferDualStack", "RequireDualStack"))
-    for index, family in enumerate(spec.get("ipFamilies") or ()):
+    families = spec.get("ipFamilies") or []
+    for index, family in enumerate(families):
         found += rules.one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
+        if family in families[:index]:
+            found.append(causes.duplicate(f"spec.ipFamilies[{index}]", family))
+    preference = spec.get("trafficDistribution")
+    if preference is not None:
+        found += rules.one_of("spec.trafficDistribution", preference, _DISTRIBUTIONS)
     return found
 
 
@@ -168,6 +212,8 @@ def on_update(new: Json, old: Json) -> None:
     normalize(spec)
     if has_node_ports(spec) and has_node_ports(before):
         _keep_node_ports(spec, before)
+    if before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
     _drop_unused(spec, before)
 
 
@@ -214,6 +260,11 @@ def _drop_unused(spec: Json, before: Json) -> None:
         spec.pop("externalTrafficPolicy", None)
     if spec.get("type") != "LoadBalancer" and before.get("type") == "LoadBalancer":
         spec.pop("allocateLoadBalancerNodePorts", None)
+        if spec.get("loadBalancerClass") == before.get("loadBalancerClass"):
+            spec.pop("loadBalancerClass", None)
+    local = (spec.get("type"), spec.get("externalTrafficPolicy")) == ("LoadBalancer", "Local")
+    if not local and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
+        spec.pop("healthCheckNodePort", None)
 
 
 def service_update(new: Json, old: Json) -> list[Cause]:
@@ -222,8 +273,15 @@ def service_update(new: Json, old: Json) -> list[Cause]:
     if "ExternalName" in (spec.get("type"), before.get("type")):
         return []
     now, was = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
+    found: list[Cause] = []
+    if (spec.get("type"), before.get("type")) == ("LoadBalancer", "LoadBalancer"):
+        name = "loadBalancerClass"
+        found += causes.immutable(f"spec.{name}", spec.get(name), before.get(name))
+    port, held = spec.get("healthCheckNodePort", 0), before.get("healthCheckNodePort", 0)
+    if port and held and port != held:
+        found.append(causes.forbidden("spec.healthCheckNodePort", "field is immutable"))
     if not was:
-        return []
+        return found
     if not now:
-        return [causes.invalid("spec.clusterIPs[0]", None, "primary clusterIP can not be unset")]
-    return [] if now[0] == was[0] else [causes.invalid("spec.clusterIPs[0]", now, "may not change once set")]
+        return [*found, causes.invalid("spec.clusterIPs[0]", None, "primary clusterIP can not be unset")]
+    return found if now[0] == was[0] else [*found, causes.invalid("spec.clusterIPs[0]", now, "may not change once set")]

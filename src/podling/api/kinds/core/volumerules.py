@@ -8,21 +8,12 @@ from typing import Any, Final
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.core import envrules, resourcerules
+from podling.api.kinds.core import envrules, persistentvolumeclaim, resourcerules
+from podling.api.kinds.core.volumesources import REMOTE, host_path, needs, nfs, no_backsteps
 
 Json = dict[str, Any]
 
 _MODE_TEXT: Final = "must be a number between 0 and 0777 (octal), both inclusive"
-_HOST_PATH_TYPES: Final = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
 _PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
 
 
@@ -54,14 +45,6 @@ def _empty_dir(path: str, source: Json) -> list[Cause]:
     if limit is None or not resourcerules.amount(path, limit):
         return []
     return [causes.forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")]
-
-
-def _host_path(path: str, source: Json) -> list[Cause]:
-    where = source.get("path", "")
-    if not where:
-        return [causes.required(f"{path}.path")]
-    found = _no_backsteps(f"{path}.path", where)
-    return found + rules.one_of(f"{path}.type", source.get("type") or "", _HOST_PATH_TYPES)
 
 
 def _secret(path: str, source: Json) -> list[Cause]:
@@ -137,29 +120,32 @@ def _token(path: str, source: Json) -> list[Cause]:
     return found + _file_path(f"{path}.path", source.get("path", ""))
 
 
-def _nfs(path: str, source: Json) -> list[Cause]:
-    found = [causes.required(f"{path}.{name}") for name in ("server", "path") if not source.get(name)]
-    if source.get("path") and not source["path"].startswith("/"):
-        found.append(causes.invalid(f"{path}.path", source["path"], "must be an absolute path"))
-    return found
+def _ephemeral(path: str, source: Json) -> list[Cause]:
+    template = source.get("volumeClaimTemplate")
+    if template is None:
+        return [causes.required(f"{path}.volumeClaimTemplate")]
+    return persistentvolumeclaim.validate_spec(f"{path}.volumeClaimTemplate.spec", template.get("spec") or {})
 
 
-def _needs(name: str) -> Callable[[str, Json], list[Cause]]:
-    return lambda path, source: [] if source.get(name) else [causes.required(f"{path}.{name}")]
+def _image(path: str, source: Json) -> list[Cause]:
+    found = [] if source.get("reference") else [causes.required(f"{path}.reference")]
+    policy = source.get("pullPolicy")
+    return found + (rules.one_of(f"{path}.pullPolicy", policy, ("Always", "IfNotPresent", "Never")) if policy else [])
 
 
 _SOURCES: Final[dict[str, Callable[[str, Json], list[Cause]]]] = {
+    **REMOTE,
     "emptyDir": _empty_dir,
-    "hostPath": _host_path,
+    "hostPath": host_path,
     "secret": _secret,
     "configMap": _config_map,
     "downwardAPI": _downward,
     "projected": _projected,
-    "nfs": _nfs,
-    "persistentVolumeClaim": _needs("claimName"),
-    "ephemeral": _needs("volumeClaimTemplate"),
-    "csi": _needs("driver"),
-    "image": _needs("reference"),
+    "nfs": nfs,
+    "persistentVolumeClaim": needs("claimName"),
+    "ephemeral": _ephemeral,
+    "csi": needs("driver"),
+    "image": _image,
 }
 _PROJECTIONS: Final[dict[str, Callable[[str, Json], list[Cause]]]] = {
     "secret": _named,
@@ -173,14 +159,10 @@ def _mode(path: str, mode: int | None) -> list[Cause]:
     return [] if mode is None or 0 <= mode <= 0o777 else [causes.invalid(path, mode, _MODE_TEXT)]
 
 
-def _no_backsteps(path: str, value: str) -> list[Cause]:
-    return [causes.invalid(path, value, "must not contain '..'")] if ".." in value.split("/") else []
-
-
 def descending(path: str, value: str) -> list[Cause]:
     """A path that stays inside its root."""
     found = [causes.invalid(path, value, "must be a relative path")] if value.startswith("/") else []
-    return found + _no_backsteps(path, value)
+    return found + no_backsteps(path, value)
 
 
 def _file_path(path: str, value: str) -> list[Cause]:

@@ -5,9 +5,11 @@ An address that is taken, named by itself: the claim by which addresses of Servi
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from podling.api import names
 from podling.api.errors import Cause
-from podling.api.kinds import causes
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column
 from podling.api.kinds.kind import Json, Kind
 
@@ -24,7 +26,22 @@ def validate(obj: Json) -> list[Cause]:
     found = at(obj, "spec.parentRef")
     if found is None:
         return [causes.required("spec.parentRef")]
-    return [causes.required(f"spec.parentRef.{name}") for name in ("resource", "name") if not found.get(name)]
+    out: list[Cause] = []
+    if group := found.get("group"):
+        out += rules.all_invalid("spec.parentRef.group", group, names.dns_subdomain(group))
+    for name in ("resource", "name"):
+        out += rules.named(f"spec.parentRef.{name}", found.get(name, ""), names.path_segment)
+    if namespace := found.get("namespace"):
+        out += rules.all_invalid("spec.parentRef.namespace", namespace, names.path_segment(namespace))
+    return out
+
+
+def name_rule(name: str) -> list[str]:
+    """An address in the one way that it is written: otherwise it could be taken twice."""
+    wrong = names.ip_address(name)
+    if not wrong and str(ip_address(name)) != name:
+        wrong = [f'must be in canonical form ("{ip_address(name)}")']
+    return wrong
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:
@@ -37,6 +54,6 @@ KIND = Kind(
     "IPAddress",
     validate=validate,
     validate_update=validate_update,
-    name_rule=names.ip_address,
+    name_rule=name_rule,
     columns=(NAME, column("ParentRef", parent, description="Who has it."), AGE),
 )

@@ -5,13 +5,18 @@ from __future__ import annotations
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.cells import AGE, NAME, column, value
+from podling.api.kinds.cells import AGE, NAME, at, column, value
+from podling.api.kinds.core import resourcerules, schedulingrules
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.versions import same_shape, without_defaults
 
 
 def validate(obj: Json) -> list[Cause]:
-    return rules.named("handler", obj.get("handler", ""), names.dns_label)
+    found = rules.named("handler", obj.get("handler", ""), names.dns_label)
+    for name, amount in (at(obj, "overhead.podFixed") or {}).items():
+        found += resourcerules.named_amount(f"overhead.podFixed[{name}]", name, amount)
+    found += rules.labels("scheduling.nodeSelector", at(obj, "scheduling.nodeSelector"))
+    return found + schedulingrules.tolerations("scheduling.tolerations", at(obj, "scheduling.tolerations") or [])
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:

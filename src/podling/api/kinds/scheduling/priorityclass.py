@@ -6,7 +6,7 @@ A name for a number: how important Pods are.
 from __future__ import annotations
 
 from podling.api.errors import Cause
-from podling.api.kinds import causes
+from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, column, flag, number, value
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.versions import same_shape
@@ -28,7 +28,8 @@ def validate(obj: Json) -> list[Cause]:
     elif priority > HIGHEST:
         text = f"maximum allowed value of a user defined priority is {HIGHEST}"
         found.append(causes.forbidden("value", text))
-    return found
+    policy = obj.get("preemptionPolicy")
+    return found + rules.required_one_of("preemptionPolicy", policy, ("Never", "PreemptLowerPriority"))
 
 
 def validate_update(new: Json, old: Json) -> list[Cause]:

@@ -37,7 +37,7 @@ def _merge_object(old: Json, patch: Json, type_: Type | None) -> Json:
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise BadRequest(f"Unknown patch type found: {directive}")
+        raise BadRequest(f"unknown patch type: {directive} in map: {go_text(patch)}")
     _retain_keys(old, patch)
     _merge_ordered(old, patch, type_)
     for key, value in patch.items():
@@ -171,7 +171,7 @@ def _special_elements(old: list[Any], patch: list[Any], key: str) -> tuple[list[
         elif directive == "merge":
             raise BadRequest("merging lists cannot yet be specified in the patch")
         elif directive is not None:
-            raise BadRequest(f"Unknown patch type found: {directive}")
+            raise BadRequest(f"unknown patch type: {directive} in map: {go_text(item)}")
         else:
             _key_of(item, key)
             rest.append(item)
@@ -180,7 +180,7 @@ def _special_elements(old: list[Any], patch: list[Any], key: str) -> tuple[list[
 
 def _key_of(item: Json, key: str) -> Any:
     if key not in item:
-        raise BadRequest(f"map: {item} does not contain declared merge key: {key}")
+        raise BadRequest(f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
 
 
@@ -212,3 +212,12 @@ def without_directives(value: Any) -> Any:
     if isinstance(value, list):
         return [without_directives(one) for one in value if not (isinstance(one, dict) and one.get(PATCH) == "delete")]
     return value
+
+
+def go_text(value: Any) -> str:
+    """A JSON value as Go prints it: `map[image:x ports:[80 81]]`."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{go_text(each)}' for key, each in sorted(value.items()))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(go_text, value))}]"
+    return "<nil>" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ import yaml
 
 from podling.api.errors import BadRequest, UnsupportedMediaType
 from podling.api.schema import Type
-from podling.api.schema.decode import decode
+from podling.api.schema.decode import decode, unrecognized
 from podling.api.schema.defaults import apply_defaults
 from podling.api.schema.protobuf import decode_protobuf, is_protobuf
 from podling.apiserver.backend import Backend
@@ -38,7 +38,7 @@ def read_object(backend: Backend, request: Request, served: Served) -> Json:
 
 def read(backend: Backend, request: Request, type_: Type | None, api_version: str, kind: str) -> Json:
     """The body as a checked object of `kind`; warnings go to the request."""
-    body = _json(backend, request)
+    body = _json(backend, request, kind)
     mode: FieldValidation = field_validation(request)
     if type_ is None:
         obj = orjson.loads(body)
@@ -71,13 +71,16 @@ def place(obj: Json, served: Served, namespace: str, name: str) -> None:
         metadata["name"] = name
 
 
-def _json(backend: Backend, request: Request) -> bytes:
+def _json(backend: Backend, request: Request, wanted: str) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind in ("application/json", ""):
         return request.body
     if kind in YAML:
-        return _from_yaml(request.body)
+        return _from_yaml(request.body, wanted)
     if kind == PROTOBUF or is_protobuf(request.body):
+        if not is_protobuf(request.body):
+            why = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+            raise unrecognized(wanted, why, request.body)
         api_version, name, obj = decode_protobuf(request.body, backend.schemas)
         return orjson.dumps({"apiVersion": api_version, "kind": name, **obj})
     raise UnsupportedMediaType(
@@ -85,11 +88,15 @@ def _json(backend: Backend, request: Request) -> bytes:
     )
 
 
-def _from_yaml(body: bytes) -> bytes:
+def _from_yaml(body: bytes, wanted: str) -> bytes:
     try:
         return orjson.dumps(yaml.load(body, Loader=Loader))
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark and error.problem_mark.line else ""
+        why = f"yaml: {line}{error.problem}"
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise BadRequest(f"error converting YAML to JSON: {error}") from error
+        why = f"yaml: {error}"
+    raise unrecognized(wanted, f"error converting YAML to JSON: {why}", body)
 
 
 class Loader(yaml.CSafeLoader):

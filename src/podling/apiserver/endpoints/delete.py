@@ -105,11 +105,14 @@ def precondition(served: Served, current: Object, options: DeleteOptions) -> Non
     """Raises Conflict where the object is not the one that was meant."""
     name = current.head.name
     if options.uid and options.uid != current.head.uid:
-        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {current.head.uid}"
-        raise conflict(served.entry.plural, name, served.entry.group, why)
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({current.head.uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(served.entry.kind, name, served.entry.group, why)
     if options.revision and options.revision != current.revision:
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {options.revision}, "
-            f"ResourceVersion in object meta: {current.revision}"
+            f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion in "
+            f"record ({current.revision}). The object might have been modified"
         )
-        raise conflict(served.entry.plural, name, served.entry.group, why)
+        raise conflict(served.entry.kind, name, served.entry.group, why)

@@ -53,6 +53,9 @@ def field_validation(request: Request) -> FieldValidation:
     return cast(FieldValidation, value)
 
 
+PROPAGATIONS = 'supported values: "Foreground", "Background", "Orphan", "nil"'
+
+
 def delete_options(body: dict[str, Any], request: Request) -> DeleteOptions:
     """From a decoded DeleteOptions body; what it does not say comes from the query. Raises BadRequest, Invalid."""
     grace = body.get("gracePeriodSeconds", _integer(request.param("gracePeriodSeconds")))
@@ -66,7 +69,7 @@ def delete_options(body: dict[str, Any], request: Request) -> DeleteOptions:
             raise _refused("propagationPolicy", why, propagation)
         propagation = "Orphan" if orphan else "Background"
     if propagation not in ("", "Orphan", "Background", "Foreground"):
-        raise _refused("propagationPolicy", 'supported values: "Foreground", "Background", "Orphan"', propagation)
+        raise _refused("propagationPolicy", PROPAGATIONS, propagation, "FieldValueNotSupported", "Unsupported")
     if grace is not None and grace < 0:
         grace = 1  # upstream's reading of a negative grace period
     preconditions = body.get("preconditions") or {}
@@ -89,9 +92,9 @@ def _integer(text: str) -> int | None:
         raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
-def _refused(field: str, why: str, value: object) -> Invalid:
-    text = f'Invalid value: "{value}": {why}'
-    cause = Cause("FieldValueInvalid", text, field)
+def _refused(field: str, why: str, value: object, reason: str = "FieldValueInvalid", what: str = "Invalid") -> Invalid:
+    text = f'{what} value: "{value}": {why}'
+    cause = Cause(reason, text, field)
     return Invalid(
         f'DeleteOptions.meta.k8s.io "" is invalid: {field}: {text}',
         group="meta.k8s.io",

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -57,7 +58,9 @@ class ContinueTokens:
         try:
             data = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4))
         except (binascii.Error, ValueError) as error:
-            raise BadRequest(f"continue key is not valid: {error}") from error
+            raise BadRequest(
+                f"continue key is not valid: illegal base64 data at input byte {_illegal(token)}"
+            ) from error
         body = data[_SIZE:]
         if not hmac.compare_digest(data[:_SIZE], self._mac(body)):
             raise BadRequest("continue key is not valid: it was not issued by this server")
@@ -68,3 +71,9 @@ class ContinueTokens:
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.new(self._secret, body, hashlib.sha256).digest()[:_SIZE]
+
+
+def _illegal(token: str) -> int:
+    """Where Go's decoder would stop."""
+    found = re.search(r"[^A-Za-z0-9_-]", token)
+    return found.start() if found else len(token) - len(token) % 4

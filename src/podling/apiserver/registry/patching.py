@@ -13,6 +13,7 @@ import orjson
 from podling.api.errors import BadRequest, UnsupportedMediaType
 from podling.api.patch import json_patch, merge_patch, strategic_merge_patch
 from podling.api.schema import Type
+from podling.api.schema.gojson import complaint
 
 Json = dict[str, Any]
 Patch = Callable[[Json], Json]
@@ -37,7 +38,7 @@ def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
     try:
         patch = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"error decoding patch: {error}") from error
+        raise BadRequest(f"error decoding patch: {complaint(body)}") from error
     if kind == JSON_PATCH:
         return lambda obj: json_patch(obj, patch)
     if kind == MERGE_PATCH:

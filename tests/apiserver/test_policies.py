@@ -210,6 +210,34 @@ async def test_what_is_wrong_with_a_policy_is_told_when_it_is_written() -> None:
         assert "must not contain both Deny and Warn" in answer[2]
 
 
+async def test_expressions_that_do_not_fit_what_is_matched_are_warned_of_in_the_status() -> None:
+    async with serving() as api:
+        path = f"{GROUP}/validatingadmissionpolicies"
+        variables = [{"name": "count", "expression": "object.spec.replicas"}]
+        checks = (
+            {"expression": "object.spec.replica > 1"},
+            {"expression": "variables.count == 'x'", "messageExpression": "object.metadata.nam"},
+            {"expression": "object.spec.template.spec.containers.all(c, c.image.startsWith('x') && has(c.resources))"},
+        )
+        constraints = rules("deployments", "nothings", group="apps")
+        made = await api.make(path, policy("p", *checks, variables=variables, matchConstraints=constraints))
+        status = made["status"]
+        assert status["observedGeneration"] == 1
+        warnings = {each["fieldRef"]: each["warning"] for each in status["typeChecking"]["expressionWarnings"]}
+        assert list(warnings) == [
+            "spec.validations[0].expression",
+            "spec.validations[1].expression",
+            "spec.validations[1].messageExpression",
+        ]
+        wanted = "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'replica'\n"
+        assert warnings["spec.validations[0].expression"].startswith(wanted)
+        assert "found no matching overload" in warnings["spec.validations[1].expression"]
+        body = policy("p", {"expression": "object.spec.replicas > 1"}, matchConstraints=constraints)
+        body["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+        changed = (await api.http.put(f"{path}/p", json=body)).json()
+        assert changed["status"] == {"observedGeneration": 2, "typeChecking": {}}
+
+
 async def test_parameters_need_the_right_to_read_them() -> None:
     async with serving() as api:
         role = {

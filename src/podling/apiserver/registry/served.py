@@ -123,6 +123,9 @@ class Resources:
                 return served
         return None
 
+    def find(self, group: str, version: str, plural: str) -> Served | None:
+        return self._found.get((group, version, plural))
+
     def get(self, group: str, version: str, plural: str) -> Served:
         """Raises NotFound in upstream's words."""
         found = self._found.get((group, version, plural))

@@ -10,6 +10,7 @@ from podling.apiserver.policies.definitions import Policies
 from podling.apiserver.policies.mutating import MutatingPolicies
 from podling.apiserver.policies.params import Params
 from podling.apiserver.policies.rights import ParamRights
+from podling.apiserver.policies.typechecking import TypeChecking
 from podling.apiserver.policies.validating import ValidatingPolicies
 from podling.apiserver.policies.values import Facts
 from podling.apiserver.registry.served import Resources
@@ -32,7 +33,7 @@ class Extension:
     ) -> None:
         self.client = WebhookClient(cache, env, dialer)
         compilers, facts = Compilers(), Facts(cache, authorizer)
-        self._cache, self._authorizer, self._facts = cache, authorizer, facts
+        self._cache, self._authorizer, self._facts, self._resources = cache, authorizer, facts, resources
         self._matcher, self._params = Matcher(cache, resources), Params(cache, resources)
         self._asking = Asking(env, self.client, self._matcher, facts)
         self._mutating = Configurations(cache, compilers, "mutatingwebhookconfigurations")
@@ -51,6 +52,7 @@ class Extension:
     def mutating(self) -> Sequence[object]:
         """In upstream's order."""
         return (
+            TypeChecking(self._resources, self._params),
             MutatingPolicies(self._mutating_policies, self._matcher, self._params, self._facts),
             MutatingWebhooks(self._mutating, self._asking),
         )

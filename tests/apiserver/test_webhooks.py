@@ -208,16 +208,19 @@ async def test_another_version_of_the_resource_is_converted_to_that_of_the_rule(
 async def test_subresources_are_asked_about_only_where_a_rule_names_them() -> None:
     async with serving() as api, webhook(allow) as hook:
         await api.account()
-        await configure(api, hook, rule("pods/*", "*/scale", operations=("*",)))
+        await configure(api, hook, rule("pods/*", "*/scale", "serviceaccounts/token", operations=("*",)))
         await api.pod("p")
         binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
         await api.make(f"{DEFAULT}/pods/p/binding", binding)
         assert (await api.patch(f"{DEFAULT}/pods/p/status", {"status": {"message": "x"}})).status_code == 200
+        await api.make(f"{DEFAULT}/serviceaccounts/default/token", {"spec": {"expirationSeconds": 600}})
         asked = [each["request"] for each in hook.asked]
+        assert asked[3]["name"] == "default" and asked[3]["object"]["spec"]["expirationSeconds"] == 600
         assert [(each.get("subResource"), each["operation"], each["kind"]["kind"]) for each in asked] == [
             (None, "CREATE", "Pod"),
             ("binding", "CREATE", "Binding"),
             ("status", "UPDATE", "Pod"),
+            ("token", "CREATE", "TokenRequest"),
         ]
 
 

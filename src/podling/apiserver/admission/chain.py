@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from podling.apiserver.admission.certificates import (
     CertificateApproval,
@@ -48,8 +49,7 @@ Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """What is about to be done. `obj` is the new hub object (on DELETE the one that goes), `old` the present one."""
 
     operation: Operation
@@ -70,7 +70,7 @@ class Attempt:
     """Of a deletion."""
     again: bool = False
     """Whether this is the second run of a chain in which a webhook or a policy changed the object."""
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: dict[str, Any] = {}
     """What a plugin keeps from the first run for the second."""
 
 
@@ -176,7 +176,7 @@ class Admission:
             if await step(attempt):
                 again = True
         if again:
-            attempt = replace(attempt, again=True)
+            attempt = msgspec.structs.replace(attempt, again=True)
             for step in found:
                 await step(attempt)
 

@@ -9,10 +9,12 @@ import orjson
 from podling.api.errors import BadRequest, Conflict, ServiceUnavailable, invalid, not_found
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.objects import key_of
+from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.admission.noderestriction import check_token
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import read
 from podling.apiserver.endpoints.get import find
+from podling.apiserver.endpoints.options import dry_run
 from podling.apiserver.message import Request, Response
 from podling.env import rfc3339
 
@@ -32,6 +34,9 @@ async def token(backend: Backend, request: Request) -> Response:
     account = find(backend, served, target)
     type_ = backend.schemas.kind("authentication.k8s.io", "v1", "TokenRequest")
     body = read(backend, request, type_, "authentication.k8s.io/v1", "TokenRequest")
+    attempt = Attempt("CREATE", served, target.namespace, body, None, request, "token", dry_run(request))
+    await backend.admission.admit(attempt)
+    await backend.admission.validate(attempt)
     spec: Json = body.get("spec") or {}
     seconds = _seconds(spec)
     audiences = list(spec.get("audiences") or backend.config.audiences)

@@ -7,6 +7,8 @@ import time
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from podling.pki import kubeconfig
 from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
@@ -84,3 +86,15 @@ def test_a_kubeconfig_keeps_the_contexts_of_others_and_forgets_only_its_own():
     assert left == theirs
     assert not kubeconfig.is_empty(left)
     assert kubeconfig.is_empty(kubeconfig.without(left, "prod"))
+
+
+def test_a_key_of_rsa_signs_tokens_too() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    signer = TokenSigner(key.private_bytes(*form))
+    token = signer.sign({"sub": "x"})
+    assert signer.verifier.verify(token) == {"sub": "x"}
+    (shown,) = signer.verifier.jwks()["keys"]
+    assert (shown["kty"], shown["alg"], shown["e"]) == ("RSA", "RS256", "AQAB")
+    with pytest.raises(InvalidToken, match="not signed with RS256"):
+        signer.verifier.verify(TokenSigner(new_signing_key()).sign({}))

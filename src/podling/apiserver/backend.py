@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from podling.apiserver.endpoints.pieces import PieceCache
     from podling.apiserver.endpoints.watch import Frames
     from podling.apiserver.metricsapi.sampler import Sampler
+    from podling.apiserver.registry.bearertokens import BearerTokens
     from podling.apiserver.registry.continuetokens import ContinueTokens
-    from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
+    from podling.apiserver.registry.serviceaccounts import TokenIssuer
     from podling.apiserver.registry.services import Allocator
 
 
@@ -50,7 +51,7 @@ class Backend:
     allocator: Allocator
     continue_tokens: ContinueTokens
     tokens: TokenIssuer | None
-    token_reader: TokenReader | None
+    token_reader: BearerTokens
     discovery: Discovery
     openapi: OpenApi
     describe: Describer

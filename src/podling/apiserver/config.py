@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from podling.apiserver.message import User
+
 AuthorizationMode = Literal["RBAC", "AlwaysAllow"]
 VERSION = "v1.37.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -29,6 +31,8 @@ class Config:
     """The authority (PEM) that client certificates are checked against and that Pods get as ca.crt."""
     token_key: bytes = b""
     """The private key (PEM) that signs service account tokens."""
+    static_tokens: Mapping[str, User] = field(default_factory=dict)
+    """Users by bearer token, from a file (`registry/statictokens.py`)."""
     issuer: str = ISSUER
     audiences: tuple[str, ...] = (ISSUER,)
     profile: str = "book"

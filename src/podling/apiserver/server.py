@@ -35,7 +35,9 @@ from podling.apiserver.looplag import watch_lag
 from podling.apiserver.message import Endpoint, Outcome, Request, User
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.metricsapi.sampler import Sampler
+from podling.apiserver.registry.bearertokens import BearerTokens
 from podling.apiserver.registry.bootstrap import SERVER, bootstrap
+from podling.apiserver.registry.bootstraptokens import BootstrapTokens
 from podling.apiserver.registry.continuetokens import ContinueTokens
 from podling.apiserver.registry.heads import Describer
 from podling.apiserver.registry.served import Resources
@@ -152,6 +154,7 @@ class ApiServer:
         config, env = self.config, self.env
         authorizer = authorizer_of(config, cache)
         signer = TokenSigner(config.token_key) if config.token_key else None
+        accounts = TokenReader(signer.verifier, env, cache, config.issuer, config.audiences) if signer else None
         resources = Resources(self._catalog, self._schemas)
         self._extension = Extension(env, cache, self._dialer, resources, authorizer)
         return Backend(
@@ -170,7 +173,7 @@ class ApiServer:
             allocator=Allocator(cache, env, config.service_cidr, config.node_ports),
             continue_tokens=await ContinueTokens.load(self._storage, env),
             tokens=TokenIssuer(signer, env, config.issuer) if signer else None,
-            token_reader=TokenReader(signer.verifier, env, cache, config.issuer, config.audiences) if signer else None,
+            token_reader=BearerTokens(config.static_tokens, accounts, BootstrapTokens(env, cache), config.audiences),
             discovery=Discovery(self._catalog),
             openapi=OpenApi(self._catalog, self._schemas),
             describe=self._describer,

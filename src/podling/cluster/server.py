@@ -26,6 +26,7 @@ from podling.network.dialer import Dialer
 from podling.network.unixdialer import RefusingDialer, UnixDialer
 from podling.pki.ca import CertificateAuthority, KeyPair
 from podling.pki.requests import RequestSigner
+from podling.pki.tokens import TokenSigner
 from podling.reconcile.view import Settings
 from podling.scheduler.scheduler import Scheduler
 from podling.simulatednodes.dialer import SimulatedDialer
@@ -70,7 +71,12 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     admin = server.transport("system:apiserver", ("system:masters",))
     await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec)])
     signer = RequestSigner(CertificateAuthority(KeyPair(_read(child, "ca.crt"), _read(child, "ca.key"))))
-    settings = Settings(root_ca=_read(child, "ca.crt").decode(), signer=signer.sign, started=env.now())
+    settings = Settings(
+        root_ca=_read(child, "ca.crt").decode(),
+        signer=signer.sign,
+        token_signer=TokenSigner(_read(child, "sa.key")).sign,
+        started=env.now(),
+    )
     manager = ControllerManager(server.transport(MANAGER), env, settings, served_by(catalog))
     tasks.start("controller manager", manager.run())
     tasks.start("scheduler", Scheduler(server.transport(SCHEDULER), env, manager.informers).run())

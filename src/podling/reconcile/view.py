@@ -21,6 +21,8 @@ class Settings(msgspec.Struct, frozen=True):
     """PEM of the certificate authority, for the ConfigMap kube-root-ca.crt of every namespace."""
     signer: Callable[[bytes, Collection[str], int, float], bytes] | None = None
     """Signs certificate requests: (request, usages, seconds, now) → certificate, both PEM; None: nothing is signed."""
+    token_signer: Callable[[Mapping[str, Any]], str] | None = None
+    """Signs the claims of service account tokens; None: Secrets get none."""
     node_grace: float = 50.0
     """A node whose Lease is older than this is unknown."""
     started: float = 0.0

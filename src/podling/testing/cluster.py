@@ -27,6 +27,7 @@ from podling.kubelet.config import KubeletConfig
 from podling.kubelet.kubelet import Kubelet
 from podling.network.dialer import Dialer
 from podling.network.unixdialer import RefusingDialer
+from podling.pki.tokens import TokenSigner
 from podling.reconcile.view import Settings
 from podling.runtime.fake import Course, FakeRuntime
 from podling.runtime.images.names import parse
@@ -72,7 +73,12 @@ class Cluster(ApiServer):
         await super()._open(stack, tasks)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="podling-test-"))
         components = await stack.enter_async_context(Supervisor())
-        settings = Settings(root_ca=self.ca.decode(), signer=self._credentials.sign, started=self.env.now())
+        settings = Settings(
+            root_ca=self.ca.decode(),
+            signer=self._credentials.sign,
+            token_signer=TokenSigner(self._credentials.token_key).sign,
+            started=self.env.now(),
+        )
         manager = ControllerManager(self.transport(MANAGER), self.env, settings, served_by(self.catalog))
         components.start("controller manager", manager.run())
         components.start("scheduler", Scheduler(self.transport(SCHEDULER), self.env, manager.informers).run())

@@ -67,12 +67,13 @@ def metrics(backend: Backend, request: Request) -> Response:
 
 def openid_configuration(backend: Backend, request: Request) -> Response:
     """Where verifiers of service account tokens find the keys."""
+    keys = backend.tokens.keys() if backend.tokens is not None else {"keys": []}
     document = {
         "issuer": backend.config.issuer,
         "jwks_uri": f"{backend.config.issuer}/openid/v1/jwks",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": [key["alg"] for key in keys["keys"]],
     }
     return Response(200, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 

@@ -77,12 +77,14 @@ def token_review(backend: Backend, request: Request) -> Response:
     served, body = _read(backend, request)
     spec = body.get("spec") or {}
     audiences = tuple(spec.get("audiences") or ())
-    reader = backend.token_reader
-    user = reader.authenticate(spec.get("token", ""), audiences) if reader is not None else None
-    if user is None:
-        return _answered(served, body, {"authenticated": False, "error": "the token is not valid for this cluster"})
-    said = list(audiences or backend.config.audiences)
-    return _answered(served, body, {"authenticated": True, "user": _user_info(user), "audiences": said})
+    token = spec.get("token", "")
+    if not token:
+        raise BadRequest("token is required for TokenReview in authentication")
+    found = backend.token_reader.review(token, audiences)
+    if found is None:
+        return _answered(served, body, {"authenticated": False, "error": "invalid bearer token"})
+    user, said = found
+    return _answered(served, body, {"authenticated": True, "user": _user_info(user), "audiences": list(said)})
 
 
 def _decision(backend: Backend, user: User, body: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Who asks: a client certificate, a service account token, else nobody in particular.
+"""Who asks: a client certificate, a bearer token, else nobody in particular.
 
 A certificate was verified by TLS; its common name is the user, its organizations are the groups. A bearer token that
 is not valid is an error, never an anonymous request (Kubernetes documentation, "Authenticating").
@@ -10,13 +10,13 @@ from typing import Any
 
 from podling.api.errors import Unauthorized
 from podling.apiserver.message import ANONYMOUS, Request, User
-from podling.apiserver.registry.serviceaccounts import TokenReader
+from podling.apiserver.registry.bearertokens import BearerTokens
 
 AUTHENTICATED = "system:authenticated"
 
 
 class Authentication:
-    def __init__(self, tokens: TokenReader | None) -> None:
+    def __init__(self, tokens: BearerTokens) -> None:
         self._tokens = tokens
 
     def enter(self, request: Request) -> None:
@@ -27,7 +27,7 @@ class Authentication:
             return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
-            user = self._tokens.authenticate(token.strip()) if self._tokens else None
+            user = self._tokens.authenticate(token.strip())
             if user is None:
                 raise Unauthorized("Unauthorized")
             request.user = user

@@ -25,7 +25,7 @@ from podling.apiserver.filters.requestid import RequestId
 from podling.apiserver.filters.warnings import Warnings
 from podling.apiserver.message import PRIVATE, Outcome, Request, Response, Stream, Upgrade
 from podling.apiserver.metrics import Metrics
-from podling.apiserver.registry.serviceaccounts import TokenReader
+from podling.apiserver.registry.bearertokens import BearerTokens
 from podling.apiserver.routing import target_of
 from podling.env import Env
 from podling.storage.interface import StorageError
@@ -45,7 +45,7 @@ class Route:
 
 
 def filters(
-    config: Config, env: Env, metrics: Metrics, tokens: TokenReader | None, authorizer: Authorizer
+    config: Config, env: Env, metrics: Metrics, tokens: BearerTokens, authorizer: Authorizer
 ) -> list[Any]:
     """The list."""
     return [

@@ -7,13 +7,15 @@ token and remembered; whether everything still lives is asked on each request, w
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podling.api.objects import key_of
 from podling.apiserver.message import User
-from podling.env import Env
+from podling.env import Env, parse_rfc3339
 from podling.pki.tokens import InvalidToken, TokenSigner, TokenVerifier
 from podling.storage.watchcache import WatchCache
 
@@ -21,6 +23,9 @@ Claims = Mapping[str, Any]
 
 REMEMBERED = 4096
 PRIVATE = "kubernetes.io"
+LEGACY_ISSUER = "kubernetes/serviceaccount"
+LEGACY_CLAIM = "kubernetes.io/serviceaccount/"
+CLOCKS_APART, LEEWAY = 60.0, 60.0
 
 
 class TokenReader:
@@ -35,30 +40,60 @@ class TokenReader:
 
     def authenticate(self, token: str, audiences: Sequence[str] = ()) -> User | None:
         """The account of a valid token for one of the audiences (this API's own by default), else None."""
+        found = self.review(token, audiences)
+        return found[0] if found is not None else None
+
+    def review(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, tuple[str, ...]] | None:
+        """The account, and those of the audiences the token is for."""
         claims = self._claims(token)
-        if claims is None or not self._current(claims, audiences or self._audiences):
+        if claims is None:
             return None
+        if claims.get("iss") == LEGACY_ISSUER:
+            ours = tuple(each for each in audiences or self._audiences if each in self._audiences)
+            user = self._legacy(token, claims) if ours else None
+        else:
+            ours = self._current(claims, audiences or self._audiences)
+            user = self._bound(claims) if ours else None
+        return (user, ours) if user is not None else None
+
+    def _bound(self, claims: Claims) -> User | None:
         private = claims.get(PRIVATE) or {}
         namespace = str(private.get("namespace", ""))
         account = private.get("serviceaccount") or {}
         if not self._lives("serviceaccounts", namespace, account):
             return None
         extra: dict[str, tuple[str, ...]] = {}
-        if pod := private.get("pod"):
+        pod, node, secret = (private.get(kind) or {} for kind in ("pod", "node", "secret"))
+        if pod:
             if not self._lives("pods", namespace, pod):
                 return None
             extra["authentication.kubernetes.io/pod-name"] = (str(pod.get("name", "")),)
             extra["authentication.kubernetes.io/pod-uid"] = (str(pod.get("uid", "")),)
-        if (secret := private.get("secret")) and not self._lives("secrets", namespace, secret):
+        if node:
+            # Of a Pod's token the node is only told; a token for the node itself dies with it.
+            if not pod and not self._lives("nodes", "", node):
+                return None
+            extra["authentication.kubernetes.io/node-name"] = (str(node.get("name", "")),)
+            extra["authentication.kubernetes.io/node-uid"] = (str(node.get("uid", "")),)
+        if secret and not self._lives("secrets", namespace, secret):
             return None
         if jti := claims.get("jti"):
             extra["authentication.kubernetes.io/credential-id"] = (f"JTI={jti}",)
-        return User(
-            f"system:serviceaccount:{namespace}:{account.get('name', '')}",
-            ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"),
-            str(account.get("uid", "")),
-            extra,
-        )
+        return user_of(namespace, str(account.get("name", "")), str(account.get("uid", "")), extra)
+
+    def _legacy(self, token: str, claims: Claims) -> User | None:
+        """A token without an end lives as long as the Secret that holds it, and its account."""
+        namespace = str(claims.get(f"{LEGACY_CLAIM}namespace", ""))
+        secret = self._cache.get(key_of("", "secrets", namespace, str(claims.get(f"{LEGACY_CLAIM}secret.name", ""))))
+        if secret is None or secret.head.deleting:
+            return None
+        held = (secret.json().get("data") or {}).get("token", "")
+        if not hmac.compare_digest(held.encode(), base64.b64encode(token.encode())):
+            return None
+        name, uid = (str(claims.get(f"{LEGACY_CLAIM}service-account.{each}", "")) for each in ("name", "uid"))
+        if not self._lives("serviceaccounts", namespace, {"name": name, "uid": uid}):
+            return None
+        return user_of(namespace, name, uid, {})
 
     def _claims(self, token: str) -> Claims | None:
         if (known := self._verified.get(token)) is not None:
@@ -73,20 +108,33 @@ class TokenReader:
             self._verified.popitem(last=False)
         return claims
 
-    def _current(self, claims: Claims, audiences: Sequence[str]) -> bool:
+    def _current(self, claims: Claims, audiences: Sequence[str]) -> tuple[str, ...]:
+        """Those of the audiences it is for, as long as it is valid."""
         now = self._env.now()
         said = claims.get("aud") or ()
         said = (said,) if isinstance(said, str) else said
-        return (
-            claims.get("iss") == self._issuer
-            and any(each in audiences for each in said)
-            and float(claims.get("nbf", 0)) <= now + 60
-            and now < float(claims.get("exp", 0))
-        )
+        try:
+            begun = float(claims.get("nbf", 0)) <= now + CLOCKS_APART
+            valid = claims.get("iss") == self._issuer and begun and now < float(claims.get("exp", 0))
+        except (TypeError, ValueError):
+            return ()
+        return tuple(each for each in said if each in audiences) if valid else ()
 
     def _lives(self, plural: str, namespace: str, bound: Mapping[str, Any]) -> bool:
+        """Also for a minute after it was to be gone, so that what ends can say so."""
         found = self._cache.get(key_of("", plural, namespace, str(bound.get("name", ""))))
-        return found is not None and found.head.uid == bound.get("uid")
+        if found is None or found.head.uid != bound.get("uid"):
+            return False
+        if not found.head.deleting:
+            return True
+        ends = parse_rfc3339(found.view.metadata.deletion_timestamp)
+        return self._env.now() < ends + LEEWAY
+
+
+def user_of(namespace: str, name: str, uid: str, extra: Mapping[str, tuple[str, ...]]) -> User:
+    """A service account as a user."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra)
 
 
 class TokenIssuer:

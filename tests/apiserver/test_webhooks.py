@@ -311,3 +311,10 @@ async def test_custom_resources_are_asked_about_like_any_other() -> None:
             path, {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "w"}, "spec": {}}
         )
         assert made["spec"] == {"colour": "red"}
+
+
+async def test_an_update_that_changes_nothing_may_be_refused_too() -> None:
+    async with serving() as api, webhook(deny) as hook:
+        await api.config_map("a")
+        await configure(api, hook, rule("configmaps", operations=("UPDATE",)))
+        assert (await api.patch(f"{MAPS}/a", {"data": {"key": "value"}})).status_code == 400

@@ -161,8 +161,9 @@ class Admission:
         self._validate: dict[Way, tuple[Step, ...]] = {}
 
     @property
-    def connections(self) -> bool:
-        """Whether anybody wants to see connections (exec, proxies …)."""
+    def asks_others(self) -> bool:
+        """Whether there are webhooks or policies, which want to see even what changes nothing: connections (exec,
+        proxies …) and updates to what is there already."""
         return self._asking.active
 
     async def admit(self, attempt: Attempt) -> None:

@@ -93,6 +93,8 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     if not wanted.own_rules:
         await backend.admission.admit(attempt)
     if new == old and not (served.waits and served.outdated(current)):
+        if backend.admission.asks_others and not wanted.own_rules:
+            await backend.admission.validate(attempt)
         return None, conditional
     if wanted.own_rules:
         return new, conditional

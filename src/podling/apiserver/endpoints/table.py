@@ -13,6 +13,7 @@ from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.converting import converting
 from podling.apiserver.endpoints import discovery, info, openapi
 from podling.apiserver.endpoints.binding import bind
+from podling.apiserver.endpoints.componentstatuses import COMPONENTS
 from podling.apiserver.endpoints.connect import connecting
 from podling.apiserver.endpoints.create import create
 from podling.apiserver.endpoints.delete import delete
@@ -24,6 +25,7 @@ from podling.apiserver.endpoints.get import get
 from podling.apiserver.endpoints.list import list_
 from podling.apiserver.endpoints.patch import patch
 from podling.apiserver.endpoints.reviews import REVIEWS
+from podling.apiserver.endpoints.rollback import roll_back
 from podling.apiserver.endpoints.scale import get_scale, patch_scale, put_scale
 from podling.apiserver.endpoints.tokenrequest import token
 from podling.apiserver.endpoints.update import update
@@ -55,10 +57,14 @@ SUBRESOURCES: Mapping[tuple[str, str], Mapping[str, Endpoint]] = {
     ("pods", "resize"): WHOLE,
     ("serviceaccounts", "token"): {"create": token},
     ("namespaces", "finalize"): {"update": finalize},
+    ("deployments", "rollback"): {"create": roll_back},
     ("certificatesigningrequests", "approval"): WHOLE,
 }
 # Whether a verb's path has a name, where a client might get that wrong.
 _NAMED: Mapping[str, bool] = {"create": False, "update": True, "patch": True}
+
+# Resources of which nothing is kept, and that can be read all the same.
+ANSWERED: Mapping[tuple[str, str], Mapping[str, Endpoint]] = {**COMPUTED, **COMPONENTS}
 
 # Resources of which nothing is kept: they are created, answered and forgotten.
 CREATED_ONLY: Mapping[str, Endpoint] = {**REVIEWS, "bindings": bind}
@@ -125,7 +131,7 @@ class Dispatch:
                 if target.verb != "create":
                     raise not_supported()
                 return CREATED_ONLY[plural]
-            if (computed := COMPUTED.get((target.group, plural))) is not None:
+            if (computed := ANSWERED.get((target.group, plural))) is not None:
                 if target.verb not in computed:
                     raise not_supported()
                 return computed[target.verb]
@@ -134,7 +140,7 @@ class Dispatch:
                 raise not_supported()
             return VERBS[target.verb]
         if (stream := self._streams.get((plural, subresource))) is not None:
-            return connecting(stream) if self._backend.admission.connections and subresource != "log" else stream
+            return connecting(stream) if self._backend.admission.asks_others and subresource != "log" else stream
         if subresource not in entry.subresources:
             raise unknown_path()
         found = SUBRESOURCES.get((plural, subresource)) or SUBRESOURCES.get(("*", subresource)) or {}

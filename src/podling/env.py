@@ -56,6 +56,8 @@ class SystemEnv:
 
     def __init__(self) -> None:
         self._random = random.SystemRandom()
+        # Names and jitter are no secrets, and asking the kernel lets other threads in each time.
+        self._dice = random.Random(self._random.getrandbits(256))
         self._ids: list[str] = []
 
     def now(self) -> float:
@@ -75,10 +77,10 @@ class SystemEnv:
         return self._ids.pop()
 
     def suffix(self, length: int = 5) -> str:
-        return "".join(self._random.choices(NAME_ALPHABET, k=length))
+        return "".join(self._dice.choices(NAME_ALPHABET, k=length))
 
     def chance(self) -> float:
-        return self._random.random()
+        return self._dice.random()
 
     def token(self, size: int) -> bytes:
         return self._random.randbytes(size)

@@ -19,6 +19,7 @@ from podling.client.resources import EVENTS
 from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.env import Env, rfc3339
+from podling.supervise import for_each
 
 SIMILAR_LIMIT = 10
 """More similar events than this within SIMILAR_WINDOW seconds are combined into one."""
@@ -27,6 +28,9 @@ BURST, REFILL = 25, 1 / 300
 """Events per object and source: a bucket of 25, one more every five minutes."""
 REMEMBERED = 4096
 ATTEMPTS = 12
+MOST_WAITING = 20_000
+TOGETHER = 16
+"""Events written at a time: one commit of the store for all of them."""
 log = logging.getLogger(__name__)
 
 
@@ -134,22 +138,39 @@ class EventRecorder:
         self._rest, self._env = Rest(transport), env
         self._component, self._host = component, host
         self._correlator = Correlator()
-        self._waiting: asyncio.Queue[Note] = asyncio.Queue(maxsize=1000)
+        self._waiting: asyncio.Queue[Note] = asyncio.Queue(maxsize=MOST_WAITING)
+        self._dropped = 0
 
     def event(self, about: Reference, type: str, reason: str, message: str) -> None:
         try:
             self._waiting.put_nowait(Note(about, type, reason, message[:1024]))
         except asyncio.QueueFull:
-            log.warning("event dropped, too many wait: %s %s: %s", reason, about.name, message)
+            if self._dropped % MOST_WAITING == 0:
+                log.warning("events are dropped, too many wait; the first: %s %s: %s", reason, about.name, message)
+            self._dropped += 1
 
     async def run(self) -> None:
         """For ever; returns only by cancellation."""
         while True:
-            note = await self._waiting.get()
+            notes = [await self._waiting.get()]
+            while len(notes) < TOGETHER and not self._waiting.empty():
+                notes.append(self._waiting.get_nowait())
+            await self._tell(notes)
+            for _ in notes:
+                self._waiting.task_done()
+
+    async def _tell(self, notes: list[Note]) -> None:
+        """Many events at once, but of one event one count after the other."""
+        writes: dict[str, Write] = {}
+        for note in notes:
             write = self._correlator.decide(note, self._env.now())
-            if write is not None:
-                await self._deliver(write)
-            self._waiting.task_done()
+            if write is None:
+                continue
+            if write.name in writes:
+                await for_each(writes.values(), self._deliver)
+                writes = {}
+            writes[write.name] = write
+        await for_each(writes.values(), self._deliver)
 
     async def flush(self) -> None:
         """Until everything recorded so far is written (or given up)."""

@@ -22,6 +22,8 @@ Handler = Callable[[Object | None, Object | None], None]
 """(old, new): old is None for what appeared, new is None for what is gone. Must not block or raise."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0
+SLICE = 32
+"""Events told to all handlers before others get their turn."""
 log = logging.getLogger(__name__)
 
 
@@ -120,7 +122,10 @@ class Informer:
         ) as batches:
             async for batch in batches:
                 self._delay = FIRST_DELAY
-                self._apply(batch)
+                for begin in range(0, len(batch), SLICE):
+                    if begin:
+                        await asyncio.sleep(0)
+                    self._apply(batch[begin : begin + SLICE])
         # A server may close at will; a moment's rest keeps one that closes at once from being asked in a tight loop.
         await self._env.sleep(FIRST_DELAY)
 

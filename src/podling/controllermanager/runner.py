@@ -95,12 +95,14 @@ class Runner:
             for each in self._served:
                 self.attend(each.resource)
         elif controller.related is not None and controller.resource is not None:
-            self._informers.of(controller.resource).on_change(self._changed(controller.related))
+            self._informers.of(controller.resource).on_change(self._changed(controller.related, controller.alike))
         for watch in controller.watches:
             self._informers.of(watch.resource).on_change(self._changed(watch.keys))
 
     def _itself(self, old: Object | None, new: Object | None) -> None:
         """Most changes concern nobody: this is asked for each of them by each controller."""
+        if old is not None and new is not None and self._controller.alike(old, new):
+            return
         relevant = self._controller.relevant
         if (old is not None and relevant(old)) or (new is not None and relevant(new)):
             known = new if new is not None else old
@@ -120,7 +122,7 @@ class Runner:
             for key in waiting:
                 self._enqueue(key, urgent=False)
         if controller.related is not None:
-            self._informers.of(resource).on_change(self._changed(controller.related))
+            self._informers.of(resource).on_change(self._changed(controller.related, controller.alike))
 
     def forget(self, resource: Resource) -> None:
         """The resource is gone, and all its objects with it."""
@@ -132,8 +134,12 @@ class Runner:
         self._sources[f"{resource.group or 'core'}/{resource.plural}"] = informer
         informer.on_change(self._itself)
 
-    def _changed(self, keys: Keys) -> Callable[[Object | None, Object | None], None]:
+    def _changed(
+        self, keys: Keys, alike: Callable[[Object, Object], bool] = lambda old, new: False
+    ) -> Callable[[Object | None, Object | None], None]:
         def handler(old: Object | None, new: Object | None) -> None:
+            if old is not None and new is not None and alike(old, new):
+                return
             view = self._view("")
             concerned = dict.fromkeys(keys(old, view)) if old is not None else {}
             if new is not None:

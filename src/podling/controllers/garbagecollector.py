@@ -214,6 +214,15 @@ def _relevant(found: Object) -> bool:
     return found.head.deleting or bool(found.head.owners)
 
 
+def _alike(old: Object, new: Object) -> bool:
+    """Neither owners nor deletion changed: nothing follows for it, its dependents or its owners."""
+    if new.head.deleting or old.head.deleting or old.head.uid != new.head.uid:
+        return False
+    return old.head.owners == new.head.owners and (
+        not new.head.owners or old.view.metadata.owner_references == new.view.metadata.owner_references
+    )
+
+
 CONTROLLER = Controller(
     name="garbage-collector",
     component="garbage-collector-controller",
@@ -221,4 +230,5 @@ CONTROLLER = Controller(
     everything=True,
     relevant=_relevant,
     related=_related,
+    alike=_alike,
 )

@@ -46,3 +46,5 @@ class Controller:
     own."""
     everything: bool = False
     """It reads every served resource."""
+    alike: Callable[[Object, Object], bool] = lambda old, new: False
+    """Whether a change of an object means nothing, to itself or (`related`) to others: asked before anything else."""

@@ -67,10 +67,11 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Liking(msgspec.Struct, frozen=True):
-    """Points for the value of the label `key`; `everywhere` for each node that has the label."""
+    """Points for the value of the label `key`, times the weight; `everywhere` for each node that has the label."""
 
     key: str
     points: Mapping[str, float]
+    weight: float = 1.0
     everywhere: float = 0.0
 
 

@@ -69,13 +69,13 @@ def _points(
     raw = [0.0] * len(places)
     lacking: set[int] = set()
     for liking in survey.likings:
-        values, everywhere, points = ranking.column(liking.key, snapshot), liking.everywhere, liking.points
+        values, weight, everywhere = ranking.column(liking.key, snapshot), liking.weight, liking.everywhere
         here = [values[place] for place in places]
         if ranking.lacks(liking.key, snapshot):
             lacking.update(number for number, value in enumerate(here) if value is None)
-        get = points.get
+        get = liking.points.get
         raw = [
-            total + get(value, 0.0) + everywhere if value is not None else total
+            total + get(value, 0) * weight + everywhere if value is not None else total
             for total, value in zip(raw, here, strict=True)
         ]
     if not (survey.strict and lacking):

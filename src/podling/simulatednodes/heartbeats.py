@@ -16,7 +16,7 @@ from podling.client.rest import Rest
 from podling.client.workqueue import GRAIN
 from podling.env import Env, rfc3339_micro
 from podling.simulatednodes.pool import LEASE_NAMESPACE, LEASE_SECONDS, new_lease
-from podling.simulatednodes.registration import in_slices
+from podling.supervise import for_each
 
 RENEW_EVERY = 25.0
 TOGETHER = 1.0
@@ -53,7 +53,7 @@ class Heartbeats:
             self._wake.clear()
             now = self._env.monotonic()
             if names := self._take(now):
-                await in_slices(names, self.renew)
+                await for_each(names, self.renew)
                 continue
             try:
                 async with asyncio.timeout(self._due[0][0] - now if self._due else None):

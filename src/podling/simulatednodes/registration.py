@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from podling.api.errors import AlreadyExists, NotFound
 from podling.api.objects import Object
@@ -13,9 +11,7 @@ from podling.client.rest import Rest
 from podling.env import Env
 from podling.simulatednodes.marks import POOL, SIMULATED
 from podling.simulatednodes.pool import Pool, blocks, missing, new_node, number_of, surplus
-
-AT_ONCE = 128
-T = TypeVar("T")
+from podling.supervise import for_each
 
 
 async def settle(rest: Rest, name: str, pool: Pool, env: Env) -> None:
@@ -32,7 +28,7 @@ async def settle(rest: Rest, name: str, pool: Pool, env: Env) -> None:
         except AlreadyExists:
             return
 
-    await in_slices(made, create)
+    await for_each(made, create)
     await remove(rest, surplus(pool, members))
 
 
@@ -49,11 +45,4 @@ async def remove(rest: Rest, names: Sequence[str]) -> None:
         except NotFound:
             return
 
-    await in_slices(names, delete)
-
-
-async def in_slices(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
-    """So many at once as one commit of the store takes well, and others get their turn between."""
-    for begin in range(0, len(items), AT_ONCE):
-        await asyncio.gather(*(act(item) for item in items[begin : begin + AT_ONCE]))
-        await asyncio.sleep(0)
+    await for_each(names, delete)

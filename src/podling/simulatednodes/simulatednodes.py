@@ -30,11 +30,12 @@ from podling.simulatednodes.marks import SILENT, SIMULATED
 from podling.simulatednodes.podlife import Place, Step, step
 from podling.simulatednodes.pool import host_address
 from podling.simulatednodes.presence import Presence
-from podling.simulatednodes.registration import AT_ONCE
 from podling.simulatednodes.stages import FOR_EVER, BadStages, Life, Rule
-from podling.supervise import Supervisor
+from podling.supervise import Supervisor, for_each
 
 COMPONENT = "simulated-kubelet"
+AT_ONCE = 128
+"""Pods taken from the queue together."""
 SLICE = 32
 """Pods decided about before others get their turn."""
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class SimulatedNodes:
         return keys
 
     async def _advance(self, keys: list[str]) -> None:
-        writes = []
+        writes: list[tuple[Object, Step]] = []
         for number, key in enumerate(keys, 1):
             found = self._pods.by_key(key)
             if found is not None and found.revision >= self._written.get(key, 0):
@@ -182,10 +183,10 @@ class SimulatedNodes:
                 if taken.due is not None:
                     self._queue.add_at(key, self._env.monotonic() + max(taken.due - self._env.now(), 0.0))
                 if taken.status is not None or taken.gone:
-                    writes.append(self._carry_out(found, taken))
+                    writes.append((found, taken))
             if number % SLICE == 0:
                 await asyncio.sleep(0)
-        await asyncio.gather(*writes)
+        await for_each(writes, self._carry_out)
         for key in keys:
             self._queue.done(key)
 
@@ -206,7 +207,8 @@ class SimulatedNodes:
             self._recorder.event(reference(found), "Warning", "BadStages", str(error))
             return FOR_EVER
 
-    async def _carry_out(self, found: Object, taken: Step) -> None:
+    async def _carry_out(self, decided: tuple[Object, Step]) -> None:
+        found, taken = decided
         head = found.head
         try:
             if taken.gone:

@@ -95,8 +95,7 @@ def _liking(
     terrain = _terrain(constraint, soft, facts.pod, snapshot)
     counts: Mapping[str, int] = snapshot.standing(group, terrain) if group is not None else {}
     weight = math.log(len(terrain.domains) + 2)
-    points = {value: count * weight for value, count in counts.items()}
-    return Liking(constraint.topology_key, points, everywhere=constraint.max_skew - 1.0)
+    return Liking(constraint.topology_key, counts, weight, everywhere=constraint.max_skew - 1.0)
 
 
 def _terrain(

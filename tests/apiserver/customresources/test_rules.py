@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.apiserver.customresources.crontabs import CRDS, crontab, defined, definition, version
+from tests.apiserver.customresources.crontabs import CRDS, CRONTABS, condition, crontab, defined, definition, version
 from tests.apiserver.serving import serving
 
 Json = dict[str, Any]
@@ -26,6 +26,11 @@ def changed(path: str, value: Any) -> Json:
     else:
         at[last] = value
     return crd
+
+
+def webhook(*versions: str, **config: Any) -> Json:
+    review = {"clientConfig": config, "conversionReviewVersions": list(versions or ("v1",))}
+    return {"strategy": "Webhook", "webhook": review}
 
 
 WRONG: dict[str, tuple[Json, str]] = {
@@ -82,6 +87,37 @@ WRONG: dict[str, tuple[Json, str]] = {
         changed(".versions.0.subresources.scale.specReplicasPath", ".status.x"),
         'spec.subresources.scale.specReplicasPath: Invalid value: ".status.x": should be a json path under .spec',
     ),
+    "a conversion without its webhook": (
+        changed(".conversion", {"strategy": "Webhook"}),
+        "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+    ),
+    "a conversion by two ways": (
+        changed(".conversion", webhook(url="https://a.b", service={"name": "a", "namespace": "b"})),
+        "spec.conversion.webhookClientConfig: Required value: exactly one of url or service is required",
+    ),
+    "a conversion without TLS": (
+        changed(".conversion", webhook(url="http://a.b")),
+        "spec.conversion.webhookClientConfig.url: Invalid value: \"http\": 'https' is the only allowed URL scheme",
+    ),
+    "reviews of an unknown version": (
+        changed(".conversion", webhook("v9", url="https://a.b")),
+        'spec.conversion.conversionReviewVersions: Invalid value: ["v9"]: must include at least one of v1, v1beta1',
+    ),
+    "a selectable field that is none": (
+        changed(".versions.0.selectableFields", [{"jsonPath": ".spec.nothing"}]),
+        'spec.selectableFields[0].jsonPath: Invalid value: ".spec.nothing": '
+        "is an invalid path: does not refer to a valid field",
+    ),
+    "a selectable object": (
+        changed(".versions.0.selectableFields", [{"jsonPath": ".spec.extra"}]),
+        'spec.selectableFields[0].jsonPath: Invalid value: ".spec.extra": '
+        "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are "
+        "allowed.",
+    ),
+    "a rule inside of anyOf": (
+        changed("properties.spec.anyOf", [{"x-kubernetes-validations": [{"rule": "true"}]}]),
+        f"{SCHEMA}.properties[spec].anyOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural",
+    ),
     "a column type that is none": (
         changed(".versions.0.additionalPrinterColumns.0.type", "text"),
         'spec.additionalPrinterColumns[0].type: Invalid value: "text": '
@@ -104,3 +140,37 @@ async def test_established_names_stay() -> None:
         answer = await api.patch(f"{CRDS}/{crd['metadata']['name']}", {"spec": {"scope": "Cluster"}})
         assert 'spec.scope: Invalid value: "Cluster": field is immutable' in answer.json()["message"]
         assert (await api.http.post("/apis/stable.example.com/v1/crontabs", json=crontab())).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "reason", "message"),
+    [
+        ("https://github.com/x/y/pull/1", "True", "ApprovedAnnotation", "approved in https://github.com/x/y/pull/1"),
+        ("unapproved, a try", "False", "UnapprovedAnnotation", 'not approved: "unapproved, a try"'),
+    ],
+)
+async def test_groups_of_the_community_need_its_word(said: str, status: str, reason: str, message: str) -> None:
+    crd = definition()
+    crd["metadata"] = {"name": "crontabs.stable.k8s.io"}
+    crd["spec"]["group"] = "stable.k8s.io"
+    async with serving() as api:
+        refused = await api.http.post(CRDS, json=crd)
+        assert 'must have approval annotation "api-approved.kubernetes.io"' in refused.json()["message"]
+        crd["metadata"]["annotations"] = {"api-approved.kubernetes.io": said}
+        found = condition(await defined(api, crd), "KubernetesAPIApprovalPolicy")
+        assert (found["status"], found["reason"], found["message"]) == (status, reason, message)
+
+
+async def test_an_item_that_was_wrong_before_stays_where_its_key_does() -> None:
+    async with serving() as api:
+        name = (await defined(api))["metadata"]["name"]
+        await api.make(CRONTABS, crontab(ports=[{"name": "a", "port": 1}, {"name": "b", "port": 2}]))
+        crd = (await api.get(f"{CRDS}/{name}")).json()
+        ports = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["ports"]
+        ports["items"]["properties"]["port"]["minimum"] = 10
+        assert (await api.http.put(f"{CRDS}/{name}", json=crd)).status_code == 200
+        moved = [{"name": "b", "port": 2}, {"name": "c", "port": 11}]
+        assert (await api.patch(f"{CRONTABS}/a", {"spec": {"ports": moved}})).status_code == 200
+        moved = [{"name": "b", "port": 3}, {"name": "c", "port": 11}]
+        answer = await api.patch(f"{CRONTABS}/a", {"spec": {"ports": moved}})
+        assert [each["field"] for each in answer.json()["details"]["causes"]] == ["spec.ports[0].port"]

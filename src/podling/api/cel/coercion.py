@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from podling.api.cel.errors import CelEvaluationError
-from podling.api.cel.timetext import read_moment, read_span
+from podling.api.cel.timetext import read_day, read_moment, read_span
 from podling.api.cel.types import CelType
-from podling.api.cel.values import Optional
+from podling.api.cel.values import Optional, Timestamp
 
 
 def coercion(type_: CelType | None) -> Callable[[Any], Any] | None:
@@ -25,7 +25,7 @@ def coercion(type_: CelType | None) -> Callable[[Any], Any] | None:
         return None if inner is None else _inside(inner)
     match type_.name:
         case "timestamp":
-            return lambda value: read_moment(value) if value.__class__ is str else value
+            return lambda value: _moment(value) if value.__class__ is str else value
         case "duration":
             return lambda value: read_span(value) if value.__class__ is str else value
         case "double":
@@ -33,6 +33,11 @@ def coercion(type_: CelType | None) -> Callable[[Any], Any] | None:
         case "bytes":
             return lambda value: _decoded(value) if value.__class__ is str else value
     return None
+
+
+def _moment(text: str) -> Timestamp:
+    """Of format date-time or date."""
+    return read_day(text) if len(text) == len("2020-12-31") else read_moment(text)
 
 
 def _inside(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -43,6 +43,9 @@ UNSET: Final = Unset()
 LIST_COST: Final = 10
 MAP_COST: Final = 30
 STRUCT_COST: Final = 40
+TURN_COST: Final = 3
+"""Of `all` and `exists`: looking at the condition, and at what has been found so far."""
+_QUICK: Final = frozenset({"_<_", "_<=_", "_>_", "_>=_", "_+_"})
 SHORT: Final = 10
 """Texts up to this many characters cost one unit to compare."""
 
@@ -140,6 +143,8 @@ class Evaluator:
         fixed = sum(part.cost for part in parts)
         if node.function == "_==_":
             return Part(_equality(parts[0].run, parts[1].run), fixed + 1)
+        if node.function in _QUICK and function.cost is not None:
+            return Part(_quick(function.run, function.cost, parts[0].run, parts[1].run), fixed + 1)
         return _called(function, [part.run for part in parts], fixed)
 
     def _function(self, node: Call) -> tuple[Function, tuple[Node, ...]]:
@@ -224,6 +229,9 @@ class Evaluator:
         return Part(build, cost)
 
     def _loop(self, node: Comprehension) -> Part:
+        absorbing, predicate = _quantified(node)
+        if predicate is not None:
+            return self._quantifier(node, predicate, absorbing=absorbing)
         among, cost = self._part(node.range)
         init = self._part(node.init)
         first, second, running = (self._enter(name) for name in (node.variable, node.second, node.accumulator))
@@ -260,6 +268,39 @@ class Evaluator:
             return end(f)
 
         return Part(loop, total)
+
+    def _quantifier(self, node: Comprehension, predicate: Node, *, absorbing: bool) -> Part:
+        """`all` and `exists` without their running value: the first false, or true, decides."""
+        among, cost = self._part(node.range)
+        first, second = self._enter(node.variable), self._enter(node.second)
+        test, body = self._part(predicate)
+        self._leave(node.variable)
+        self._leave(node.second)
+        turn, two, other = body + TURN_COST, bool(node.second), not absorbing
+
+        def loop(f: Frame) -> bool:
+            meter, failed = f[0], None
+            for item in _items(among(f), two=two):
+                if two:
+                    f[first], f[second] = item
+                else:
+                    f[first] = item
+                meter.left -= turn
+                if meter.left < 0:
+                    meter.charge(0)
+                try:
+                    said = test(f)
+                    if said is absorbing:
+                        return bool(absorbing)
+                    if said is not other:
+                        raise wrong()
+                except CelEvaluationError as error:
+                    failed = error
+            if failed is not None:
+                raise failed
+            return other
+
+        return Part(loop, cost + 1)
 
     def _enter(self, name: str) -> int:
         slot = self.size
@@ -395,6 +436,29 @@ def _equality(left: Run, right: Run) -> Run:
         return equal(one, other)
 
     return run
+
+
+def _quick(do: Callable[..., Any], price: Callable[..., int], left: Run, right: Run) -> Run:
+    """An operator that costs one unit where numbers are put to it; that one is counted already."""
+
+    def run(f: Frame) -> Any:
+        one, other = left(f), right(f)
+        if one.__class__ is not int and (more := price(one, other) - 1):
+            f[0].charge(more)
+        return do(one, other)
+
+    return run
+
+
+def _quantified(node: Comprehension) -> tuple[bool, Node | None]:
+    """What decides a loop of the macros `all` (false) and `exists` (true), and what it asks of each element."""
+    step = node.step
+    if isinstance(step, Call) and len(step.args) == 2 and _is_ident(step.args[0], node.accumulator):
+        init = node.init.value if isinstance(node.init, Const) else None
+        plain = _is_ident(node.result, node.accumulator)
+        if plain and (step.function, init) in (("_&&_", True), ("_||_", False)):
+            return not init, step.args[1]
+    return False, None
 
 
 def _called(function: Function, runs: list[Run], fixed: int) -> Part:

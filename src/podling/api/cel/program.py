@@ -44,6 +44,9 @@ class Program:
             return self._run(frame)
         except RecursionError:
             raise CelEvaluationError("expression is nested too deeply") from None
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError):
+            # A function was given what none of its overloads takes: values are anybody's.
+            raise CelEvaluationError("no such overload") from None
         finally:
             budget.settle(meter)
 

@@ -10,9 +10,10 @@ from podling.api.cel.errors import CelEvaluationError
 from podling.api.cel.values import NANO, Duration, Timestamp, moment, span
 
 _MOMENT: Final = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d{2}):(\d{2}))"
+    r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d{2}):(\d{2}))",
+    re.ASCII,
 )
-_PART: Final = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)")
+_PART: Final = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNITS: Final = {
     "ns": 1,
     "us": 1000,
@@ -24,6 +25,11 @@ _UNITS: Final = {
     "h": 3600 * NANO,
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_day(text: str) -> Timestamp:
+    """`2020-12-31`: its first moment. Raises CelEvaluationError."""
+    return read_moment(f"{text}T00:00:00Z")
 
 
 def read_moment(text: str) -> Timestamp:

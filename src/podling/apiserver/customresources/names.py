@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from podling.api.kinds.apiextensions.customresourcedefinition import (
+    APPROVED,
+    INVALID_APPROVAL,
+    MISSING_APPROVAL,
+    protected,
+)
 from podling.env import rfc3339
 
 Json = dict[str, Any]
@@ -29,7 +35,23 @@ def judged(crd: Json, others: Iterable[Json], now: float) -> Json:
             else ("True", "InitialNamesAccepted", INITIAL)
         )
         conditions = with_condition(conditions, "Established", *established, now)
+    if policy := _approval(crd):
+        conditions = with_condition(conditions, "KubernetesAPIApprovalPolicy", *policy, now)
     return {**status, "acceptedNames": accepted, "conditions": conditions}
+
+
+def _approval(crd: Json) -> tuple[str, str, str] | None:
+    """What the community said of a definition in one of its groups; None for all others."""
+    if not protected(crd["spec"].get("group") or ""):
+        return None
+    said = (crd["metadata"].get("annotations") or {}).get(APPROVED) or ""
+    if said.startswith("unapproved"):
+        return "False", "UnapprovedAnnotation", f'not approved: "{said}"'
+    if said.startswith(("https://", "http://")):
+        return "True", "ApprovedAnnotation", f"approved in {said}"
+    if said:
+        return "False", "InvalidAnnotation", INVALID_APPROVAL
+    return "False", "MissingAnnotation", MISSING_APPROVAL
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], type_: str) -> bool:

@@ -12,13 +12,16 @@ from typing import Any, Final
 from podling.api import names as name_rules
 from podling.api.errors import Cause
 from podling.api.kinds import causes
+from podling.api.kinds.admissionregistration.webhookrules import client_config
+from podling.api.kinds.apiextensions.conversionreview import KNOWN
 from podling.api.kinds.kind import Json
-from podling.api.schema.custom.jsonpath import BadPath, compile_path
+from podling.api.schema.custom.jsonpath import BadPath, compile_path, keys_of
 from podling.api.schema.custom.rulecheck import rule_causes
 from podling.api.schema.custom.structural import has_rules, structural_causes
 
 COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS: Final = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+MOST_SELECTABLE: Final = 8
 _GONE: Final = (
     "missing from spec.versions; {0} was previously a storage version, and must remain in spec.versions until a "
     "storage migration ensures no data remains persisted in {0} and removes {0} from status.storedVersions"
@@ -103,11 +106,26 @@ def _conversion(conversion: Json) -> Iterator[Cause]:
         text = "should not be set when strategy is not set to Webhook"
         yield causes.forbidden("spec.conversion.webhookClientConfig", text)
     elif strategy == "Webhook":
-        if not webhook or not webhook.get("clientConfig"):
+        if not webhook or webhook.get("clientConfig") is None:
             text = "required when strategy is set to Webhook"
             yield causes.required("spec.conversion.webhookClientConfig", text)
-        if not (webhook or {}).get("conversionReviewVersions"):
-            yield causes.required("spec.conversion.conversionReviewVersions")
+        else:
+            yield from client_config("spec.conversion.webhookClientConfig", webhook["clientConfig"])
+        yield from _review_versions((webhook or {}).get("conversionReviewVersions") or ())
+
+
+def _review_versions(said: Sequence[str]) -> Iterator[Cause]:
+    path = "spec.conversion.conversionReviewVersions"
+    if not said:
+        yield causes.required(path)
+        return
+    for index, version in enumerate(said):
+        if version in said[:index]:
+            yield causes.invalid(f"{path}[{index}]", version, "duplicate version")
+        if wrong := name_rules.dns_1035_label(version):
+            yield causes.invalid(f"{path}[{index}]", version, ",".join(wrong))
+    if not set(said) & set(KNOWN):
+        yield causes.invalid(path, list(said), f"must include at least one of {', '.join(KNOWN)}")
 
 
 def _names(names: Json, path: str) -> Iterator[Cause]:
@@ -217,14 +235,40 @@ def _wrong_path(said: str) -> str:
 def _selectable(versions: Sequence[Json]) -> list[Cause]:
     out: list[Cause] = []
     for value, path in _each(versions, "selectableFields", "selectableFields"):
+        if len(value or ()) > MOST_SELECTABLE:
+            out.append(causes.too_many(path, len(value), MOST_SELECTABLE))
+        schemas = [(each.get("schema") or {}).get("openAPIV3Schema") or {} for each in versions]
+        index = path.partition("spec.versions[")[2].partition("]")[0]
+        schemas = [schemas[int(index)]] if index else schemas
         seen: set[str] = set()
-        for index, field in enumerate(value or ()):
+        for place, field in enumerate(value or ()):
             said = field.get("jsonPath") or ""
-            here = f"{path}[{index}].jsonPath"
-            out += _json_path(said, here)
-            if said.startswith(".metadata"):
-                out.append(causes.invalid(here, said, "must not point to fields in metadata"))
+            here = f"{path}[{place}].jsonPath"
+            wrong = list(_json_path(said, here)) or _selected(said, here, schemas)
+            out += wrong
             if said in seen:
                 out.append(causes.duplicate(here, said))
             seen.add(said)
     return out
+
+
+def _selected(said: str, path: str, schemas: Sequence[Json]) -> list[Cause]:
+    """Whether the path leads to a value that a selector can be compared with."""
+    if said.startswith(".metadata"):
+        return [causes.invalid(path, said, "must not point to fields in metadata")]
+    try:
+        keys = keys_of(said)
+    except BadPath:
+        keys = (0,)
+    for schema in schemas:
+        found: Any = schema
+        for key in keys:
+            found = (found.get("properties") or {}).get(key) if isinstance(found, Mapping) else None
+        if found is None:
+            return [causes.invalid(path, said, "is an invalid path: does not refer to a valid field")]
+        if found.get("type") not in ("string", "boolean", "integer"):
+            text = (
+                "must point to a field of type string, boolean or integer. Enum string fields and strings with formats "
+            )
+            return [causes.invalid(path, said, f"{text}are allowed.")]
+    return []

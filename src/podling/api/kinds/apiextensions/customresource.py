@@ -147,7 +147,7 @@ def _judge(type_: CustomType) -> Callable[[Json, Json | None], list[Cause]]:
     def examine(new: Json, old: Json | None, budget: Budget) -> list[Cause]:
         found: list[Finding] = []
         test(new, (), found)
-        wrong = [each.cause for each in found] if old is None else ratcheted(found, new, old)
+        wrong = [each.cause for each in found] if old is None else ratcheted(found, new, old, type_.schema)
         if rules is None:
             return wrong
         return judge(rules(), wrong, new, ABSENT if old is None else old, budget)

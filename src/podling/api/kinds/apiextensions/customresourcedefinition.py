@@ -19,6 +19,12 @@ from podling.api.kinds.view import View
 from podling.env import rfc3339
 
 FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"
+APPROVED: Final = "api-approved.kubernetes.io"
+_SEE: Final = "see https://github.com/kubernetes/enhancements/pull/1111"
+MISSING_APPROVAL: Final = f'protected groups must have approval annotation "{APPROVED}", {_SEE}'
+INVALID_APPROVAL: Final = (
+    f'protected groups must have approval annotation with either a URL or a reason starting with "unapproved", {_SEE}'
+)
 
 
 class CustomResourceDefinition(View, frozen=True):
@@ -95,19 +101,21 @@ def validate(obj: Json) -> list[Cause]:
     return found + stored_causes(obj)
 
 
+def protected(group: str) -> bool:
+    """Whether it is a group of the Kubernetes community."""
+    return group.endswith((".k8s.io", ".kubernetes.io")) or group in ("k8s.io", "kubernetes.io")
+
+
 def _approval(obj: Json) -> list[Cause]:
     """Groups of the Kubernetes community need its word."""
-    group, key = at(obj, "spec.group") or "", "api-approved.kubernetes.io"
-    if not group.endswith((".k8s.io", ".kubernetes.io")) and group not in ("k8s.io", "kubernetes.io"):
+    if not protected(at(obj, "spec.group") or ""):
         return []
-    path = f"metadata.annotations[{key}]"
-    said = (obj["metadata"].get("annotations") or {}).get(key)
+    path = f"metadata.annotations[{APPROVED}]"
+    said = (obj["metadata"].get("annotations") or {}).get(APPROVED)
     if not said:
-        text = f'protected groups must have approval annotation "{key}", see https://github.com/kubernetes/enhancements/pull/1111'
-        return [causes.required(path, text)]
+        return [causes.required(path, MISSING_APPROVAL)]
     if not said.startswith(("unapproved", "https://", "http://")):
-        text = 'protected groups must have approval annotation with either a URL or a reason starting with "unapproved"'
-        return [causes.invalid(path, said, f"{text}, see https://github.com/kubernetes/enhancements/pull/1111")]
+        return [causes.invalid(path, said, INVALID_APPROVAL)]
     return []
 
 

@@ -6,19 +6,20 @@ by their map keys or not at all, unless the whole list is unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from podling.api.errors import Cause
+from podling.api.schema.custom.pruning import Schema
 from podling.api.schema.custom.values import Finding
 from podling.api.schema.types import Path
 
 MISSING: Final = object()
 
 
-def ratcheted(findings: Iterable[Finding], new: Any, old: Any) -> list[Cause]:
-    """The causes that an update is refused for."""
-    return [found.cause for found in findings if not _untouched(_keys(found.path), new, old)]
+def ratcheted(findings: Iterable[Finding], new: Any, old: Any, schema: Schema) -> list[Cause]:
+    """The causes that an update is refused for; `schema` tells which items of lists correspond."""
+    return [found.cause for found in findings if not _untouched(_keys(found.path), new, old, schema)]
 
 
 def _keys(path: Path) -> list[Any]:
@@ -29,13 +30,28 @@ def _keys(path: Path) -> list[Any]:
     return out[::-1]
 
 
-def _untouched(keys: list[Any], new: Any, old: Any) -> bool:
+def _untouched(keys: list[Any], new: Any, old: Any, schema: Schema) -> bool:
     for key in keys:
-        if new.__class__ is not dict or old.__class__ is not dict:
+        if new.__class__ is list and old.__class__ is list:
+            below = _items(key, new, old, schema.get("x-kubernetes-list-map-keys") or ())
+            inner = schema.get("items")
+        elif new.__class__ is dict and old.__class__ is dict:
+            below = new.get(key, MISSING), old.get(key, MISSING)
+            inner = (schema.get("properties") or {}).get(key, schema.get("additionalProperties"))
+        else:
             return bool(new == old)
-        below = new.get(key, MISSING), old.get(key, MISSING)
-        if below == (MISSING, MISSING):
-            # A field that is required and has been missing before: what stands around it decides.
+        if below[1] is MISSING:
+            # New, or a required field that has been missing before: what stands around it decides.
             return bool(new == old)
-        new, old = below
+        (new, old), schema = below, inner if isinstance(inner, Mapping) else {}
     return bool(new == old)
+
+
+def _items(index: Any, new: list[Any], old: list[Any], keys: Sequence[str]) -> tuple[Any, Any]:
+    """An item and the old one with the same map keys."""
+    item = new[index] if isinstance(index, int) and index < len(new) else MISSING
+    if not keys or item.__class__ is not dict:
+        return item, MISSING
+    sought = [item.get(key) for key in keys]
+    same = (each for each in old if each.__class__ is dict and [each.get(key) for key in keys] == sought)
+    return item, next(same, MISSING)

@@ -29,7 +29,7 @@ Schema = Mapping[str, Any]
 
 ABSENT: Final = object()
 """There is no old value: it is new, or nothing tells which one it was."""
-ON_THE_LOOP: Final = 4_000
+ON_THE_LOOP: Final = 20_000
 """Units that may be spent while everybody else waits: a few milliseconds."""
 BLOCKING: Final = frozenset({"FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"})
 UNCHECKED: Final = (

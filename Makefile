@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 BIN := .venv/bin
 ISSUE ?= walkthrough
 
-.PHONY: demo test lint bench clients conformance fuzz seen install system clean
+.PHONY: demo test lint bench api-matrix clients conformance fuzz seen install system clean
 
 install: .make/venv
 
@@ -47,6 +47,10 @@ lint: install
 # N of the 462 behaviours of the 1.37 conformance list, each shown by a test that carries its name.
 conformance: install system
 	$(SUDO) $(BIN)/python -m tests.conformance
+
+# docs/api-matrix.md from what is served and what the tests try; a cell that no test fills fails it.
+api-matrix: install
+	GOLDEN=write $(BIN)/python -m pytest -q tests/matrix
 
 # As many requests as COUNT says, over all endpoints: no 500, no hang. A small share of it is in `make test`.
 COUNT ?= 1000000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.kube import Json, Kube
+from tests.conformance.kube import Json, Kube, names
 from tests.conformance.operations import refused
 
 
@@ -66,3 +66,23 @@ def test_events_of_the_newer_group_are_deleted_as_a_collection(kube: Kube, names
     assert len(events.items(labelSelector="many=yes")) == 3
     events.delete_all(labelSelector="many=yes")
     assert events.items(labelSelector="many=yes") == []
+
+
+@pytest.mark.conformance(
+    "[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed"
+    " [Conformance]"
+)
+def test_an_event_of_the_newer_group(kube: Kube, namespace: str) -> None:
+    events, core = kube.at("events.k8s.io/v1/events", namespace), kube.at("v1/events", namespace)
+    made = events.create(event("e", namespace, constant=namespace))
+    assert (made["note"], made["regarding"]["name"]) == ("This is a test event", "p")
+    assert core.get("e")["message"] == "This is a test event"
+    assert names(events.everywhere().items(labelSelector=f"constant={namespace}")) == ["e"]
+    assert names(events.items(fieldSelector="reportingController=test-controller")) == ["e"]
+    series = {"count": 2, "lastObservedTime": "2014-01-01T00:00:00.000000Z"}
+    patched = events.patch("e", {"series": series}, "strategic-merge")
+    assert patched["series"] == series
+    updated = events.change("e", lambda body: body["series"].update(count=100))
+    assert events.get("e")["series"]["count"] == updated["series"]["count"] == 100
+    events.delete("e")
+    assert events.items(labelSelector=f"constant={namespace}") == []

@@ -54,3 +54,19 @@ def test_a_list_goes_on_behind_its_last_key_when_its_version_is_gone(world: Worl
     rest = templates.list(**{"continue": inconsistent})
     assert int(rest["metadata"]["resourceVersion"]) > int(first["metadata"]["resourceVersion"])
     assert names(rest["items"]) == [f"template-{number:04}" for number in (5, 6, 8, 9, 10, 11)]
+
+
+@pytest.mark.conformance(
+    "[sig-api-machinery] Servers with support for Table transformation should return a 406 for a backend which does"
+    " not implement metadata [Conformance]"
+)
+def test_what_has_no_metadata_is_no_table(kube: Kube) -> None:
+    review = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}}
+    answer = kube.raw(
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        review,
+        accept="application/json;as=Table;v=v1;g=meta.k8s.io",
+    )
+    assert answer.status_code == 406
+    assert (answer.json()["kind"], answer.json()["reason"]) == ("Status", "NotAcceptable")

@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 
-from podling.api.errors import BadRequest, Invalid, invalid
+from podling.api.errors import BadRequest, Invalid, NotAcceptable, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.rbac.views import written
 from podling.apiserver.authorization.question import Question
 from podling.apiserver.authorization.rbac import together
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read_object
+from podling.apiserver.endpoints.negotiation import media_types
 from podling.apiserver.message import Endpoint, Request, Response, User
 from podling.apiserver.registry.served import Served
 from podling.env import rfc3339
@@ -25,6 +26,9 @@ def _read(backend: Backend, request: Request) -> tuple[Served, Json]:
     target = request.target
     assert target is not None
     served = backend.resources.get(target.group, target.version, target.plural)
+    accept = request.headers.get("accept", "")
+    if "as=" in accept and all("as" in each.params for each in media_types(accept)):
+        raise NotAcceptable(f"the resource {served.entry.plural} does not support being converted to a Table")
     body = read_object(backend, request, served)
     place(body, served, target.namespace, "")
     body["metadata"].setdefault("creationTimestamp", rfc3339(backend.env.now()))

@@ -132,8 +132,9 @@ def test_a_new_authority_is_a_new_bundle_and_the_old_one_goes() -> None:
     world.add(NAMESPACES, {"metadata": {"name": "kube-system"}})
     world.run(trustbundle.CONTROLLER)
     (first,) = world.all(CLUSTERTRUSTBUNDLES)
-    world.settings = Settings(root_ca="another")
+    another = CertificateAuthority.create("another", NOW).pair.certificate.decode()
+    world.settings = Settings(root_ca=another)
     world.run(trustbundle.CONTROLLER)
     (second,) = world.all(CLUSTERTRUSTBUNDLES)
     assert second["metadata"]["name"] != first["metadata"]["name"]
-    assert second["spec"] == {"signerName": trustbundle.SIGNER, "trustBundle": "another"}
+    assert second["spec"] == {"signerName": trustbundle.SIGNER, "trustBundle": another}

@@ -15,13 +15,17 @@ from podling.reconcile.controller import Controller, Watch
 from podling.reconcile.view import View
 
 SIGNER = "kubernetes.io/kube-apiserver-serving"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 ANCHOR = "kube-system"
 """There is one piece of work: it hangs on the namespace that every cluster has."""
 
 
 def reconcile(found: Object, view: View) -> Plan:
     bundle = view.settings.root_ca
-    if not bundle or view.served.of_plural(CLUSTERTRUSTBUNDLES.group, CLUSTERTRUSTBUNDLES.plural) is None:
+    if (
+        CERTIFICATE not in bundle
+        or view.served.of_plural(CLUSTERTRUSTBUNDLES.group, CLUSTERTRUSTBUNDLES.plural) is None
+    ):
         return
     name = name_of(bundle)
     ours = [each for each in view.of(CLUSTERTRUSTBUNDLES).list() if each.view.spec.signer_name == SIGNER]

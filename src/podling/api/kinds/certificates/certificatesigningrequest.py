@@ -99,7 +99,7 @@ def on_update(new: Json, old: Json) -> None:
 def through_approval(new: Json, old: Json) -> None:
     """Conditions only; that signing failed is not the approver's to say."""
     conditions = _preserved(new, old, ("Failed",))
-    _restore(new, old)
+    on_update(new, old)
     new["status"] = {name: value for name, value in (old.get("status") or {}).items() if name != "conditions"}
     if conditions:
         new["status"]["conditions"] = conditions
@@ -109,15 +109,6 @@ def through_status(new: Json, old: Json) -> None:
     """All but the decision."""
     if conditions := _preserved(new, old, DECISIONS):
         new["status"]["conditions"] = conditions
-
-
-def _restore(new: Json, old: Json) -> None:
-    new["spec"] = old.get("spec") or {}
-    for name in ("generation", "finalizers", "ownerReferences", "labels", "annotations"):
-        if name in old["metadata"]:
-            new["metadata"][name] = old["metadata"][name]
-        else:
-            new["metadata"].pop(name, None)
 
 
 def _preserved(new: Json, old: Json, types: tuple[str, ...]) -> list[Json]:

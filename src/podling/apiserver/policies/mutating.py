@@ -6,6 +6,7 @@ webhooks, what changes the object makes the chain run again, and policies that s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from podling.api.cel import PER_VALIDATION, Budget, CelError, CelEvaluationError
@@ -22,7 +23,7 @@ from podling.apiserver.policies.denial import Denial, denied
 from podling.apiserver.policies.params import NoParams, Params
 from podling.apiserver.policies.values import Composed, Facts, plain
 from podling.apiserver.registry.served import Served
-from podling.apiserver.webhooks.content import take_back
+from podling.apiserver.webhooks.content import settled, take_back
 from podling.apiserver.webhooks.matching import Matcher, exempt
 from podling.apiserver.webhooks.mutating import Rounds
 
@@ -55,18 +56,18 @@ class MutatingPolicies:
                 continue
             for binding in policy.bindings:
                 if binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None:
-                    changed |= self._bound(attempt, policy, binding, served)
+                    changed |= await self._bound(attempt, policy, binding, served)
             if changed:
                 rounds.changed()
             if policy.reinvoked:
                 rounds.reinvocable[policy.name] = None
         return changed
 
-    def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, served: Served) -> bool:
+    async def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, served: Served) -> bool:
         before = copied(attempt.obj)
         try:
             for param in self._params.collect(policy.param_kind, binding.param_ref, attempt.namespace):
-                self._apply(attempt, policy, param, served)
+                await self._apply(attempt, policy, param, served)
         except (NoParams, ConditionsFailed, Unmutated) as error:
             attempt.obj.clear()
             attempt.obj.update(before)
@@ -76,8 +77,8 @@ class MutatingPolicies:
             raise denied(attempt, Denial(policy.name, binding.name, why, "Invalid", KIND)) from None
         return bool(before != attempt.obj)
 
-    def _apply(self, attempt: Attempt, policy: Policy, param: Json | None, served: Served) -> None:
-        values = {**self._facts.values(attempt, served, mutating=True), "params": param}
+    async def _apply(self, attempt: Attempt, policy: Policy, param: Json | None, served: Served) -> None:
+        values = {**await self._facts.values(attempt, served, mutating=True), "params": param}
         if not hold(policy.conditions, values, ignores_failure=policy.ignores_failure):
             return
         budget = Budget(PER_VALIDATION)
@@ -85,10 +86,10 @@ class MutatingPolicies:
             Composed(policy.variables, values, budget)
             changed = mutated(mutation, values, served, budget)
             try:
-                take_back(attempt, served, changed)
+                await settled(partial(take_back, attempt, served, changed))
             except ApiError as error:
                 raise Unmutated(error.message) from None
-            values |= self._facts.values(attempt, served, mutating=True)
+            values |= await self._facts.values(attempt, served, mutating=True)
 
 
 def mutated(mutation: Mutation, values: Json, served: Served, budget: Budget) -> Json:

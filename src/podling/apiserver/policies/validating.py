@@ -50,7 +50,7 @@ class ValidatingPolicies:
             for binding in policy.bindings:
                 if binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None:
                     if served not in shown:
-                        shown[served] = self._facts.values(attempt, served, mutating=False)
+                        shown[served] = await self._facts.values(attempt, served, mutating=False)
                     denials += self._bound(attempt, policy, binding, shown[served])
         if denials:
             raise denied(attempt, denials[0], [Cause("", denials[0].message)])

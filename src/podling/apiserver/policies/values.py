@@ -15,7 +15,7 @@ from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.authorization.question import Authorizer, Question
 from podling.apiserver.message import User
 from podling.apiserver.registry.served import Served
-from podling.apiserver.webhooks.content import Content, content_of
+from podling.apiserver.webhooks.content import Content, content_of, settled
 from podling.apiserver.webhooks.matching import name_of
 from podling.apiserver.webhooks.review import request_of
 from podling.storage.watchcache import WatchCache
@@ -43,9 +43,9 @@ class Facts:
     def __init__(self, cache: WatchCache, authorizer: Authorizer) -> None:
         self._cache, self._authorizer = cache, authorizer
 
-    def values(self, attempt: Attempt, served: Served, *, mutating: bool) -> Json:
+    async def values(self, attempt: Attempt, served: Served, *, mutating: bool) -> Json:
         """All variables but `params` and `variables`."""
-        content = content_of(attempt, served, mutating=mutating)
+        content = await settled(lambda: content_of(attempt, served, mutating=mutating))
         return self.of_content(attempt, content)
 
     def of_content(self, attempt: Attempt, content: Content) -> Json:

@@ -11,7 +11,7 @@ from podling.apiserver.policies.values import Facts
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.client import WebhookClient, WebhookError
 from podling.apiserver.webhooks.configurations import Hook
-from podling.apiserver.webhooks.content import content_of
+from podling.apiserver.webhooks.content import content_of, settled
 from podling.apiserver.webhooks.matching import Matcher
 from podling.apiserver.webhooks.rejection import CallFailed, denied, no_dry_run
 from podling.apiserver.webhooks.review import BadReview, Verdict, question, verdict, version_of
@@ -24,12 +24,12 @@ class Asking:
     def __init__(self, env: Env, client: WebhookClient, matcher: Matcher, facts: Facts) -> None:
         self._env, self._client, self._matcher, self._facts = env, client, matcher, facts
 
-    def wanted(self, hook: Hook, attempt: Attempt, *, mutating: bool) -> Served | None:
+    async def wanted(self, hook: Hook, attempt: Attempt, *, mutating: bool) -> Served | None:
         """The version in which the webhook wants to see it, None where it does not. Raises NotFound, Forbidden."""
         served = self._matcher.version(hook.criteria, attempt)
         if served is None or not hook.conditions:
             return served
-        values = self._facts.values(attempt, served, mutating=mutating)
+        values = await self._facts.values(attempt, served, mutating=mutating)
         try:
             return served if hold(hook.conditions, values, ignores_failure=hook.ignores_failure) else None
         except ConditionsFailed as error:
@@ -40,7 +40,7 @@ class Asking:
         if attempt.dry and not hook.dry_run:
             raise no_dry_run(hook.name)
         uid = self._env.uid()
-        content = content_of(attempt, served, mutating=mutating)
+        content = await settled(lambda: content_of(attempt, served, mutating=mutating))
         try:
             version = version_of(hook.said.get("admissionReviewVersions") or ())
             body = question(version, uid, attempt, content)

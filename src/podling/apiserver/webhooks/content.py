@@ -6,9 +6,9 @@ create nobody has given the object its uid or its generated name yet (as upstrea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from podling.api.errors import BadRequest, InternalError
 from podling.api.kinds.scale import scale_of, scaled
@@ -17,12 +17,15 @@ from podling.api.schema import check
 from podling.api.schema.check import FieldTypeError
 from podling.api.schema.defaults import apply_defaults
 from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.customresources.conversion import ConversionFailed, Unconverted
 from podling.apiserver.endpoints.options import DeleteOptions
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.matching import name_of
 
 Json = dict[str, Any]
+T = TypeVar("T")
 Triple = tuple[str, str, str]
+TRIES = 32
 # What only the server says about an object; no mutation changes it.
 _SERVERS = (
     "uid",
@@ -49,8 +52,18 @@ class Content:
     old: Json | None
 
 
+async def settled(make: Callable[[], T]) -> T:
+    """What `make` gives, once the conversion webhooks of a custom resource have said what it needs to know."""
+    for _ in range(TRIES):
+        try:
+            return make()
+        except Unconverted as unconverted:
+            await unconverted.settle()
+    raise ConversionFailed("the object changes with every conversion")
+
+
 def content_of(attempt: Attempt, served: Served, *, mutating: bool) -> Content:
-    """As `served` has it. `mutating`: before the server has given the object its name and uid."""
+    """As `served` has it. `mutating`: before the server has given the object its name and uid. Raises Unconverted."""
     entry = served.entry
     resource = (entry.group, entry.version, entry.plural)
     obj, old, name = attempt.obj, attempt.old, name_of(attempt)
@@ -108,7 +121,8 @@ def _unborn(attempt: Attempt, new: Json) -> str:
 
 def take_back(attempt: Attempt, served: Served, changed: Json) -> None:
     """Make the attempt's object what `changed`, an object as `content_of` showed it, says: checked against its type,
-    with its defaults. Raises InternalError where it is none any more, BadRequest where it would be another object."""
+    with its defaults. Raises InternalError where it is none any more, BadRequest where it would be another object,
+    Unconverted (nothing has changed then)."""
     if foreign(attempt):
         _replace(attempt.obj, changed)
         return

@@ -19,7 +19,7 @@ from podling.apiserver.admission.chain import OPERATIONS, Attempt
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.asking import Asking
 from podling.apiserver.webhooks.configurations import Configurations, Hook
-from podling.apiserver.webhooks.content import content_of, take_back
+from podling.apiserver.webhooks.content import content_of, settled, take_back
 from podling.apiserver.webhooks.matching import exempt
 from podling.apiserver.webhooks.rejection import CallFailed, quoted
 from podling.apiserver.webhooks.review import Verdict
@@ -59,7 +59,7 @@ class MutatingWebhooks:
         for hook in hooks:
             if attempt.again and hook.id not in rounds.due:
                 continue
-            served = self._asking.wanted(hook, attempt, mutating=True)
+            served = await self._asking.wanted(hook, attempt, mutating=True)
             if served is None:
                 continue
             if await self._one(hook, attempt, served):
@@ -72,14 +72,14 @@ class MutatingWebhooks:
     async def _one(self, hook: Hook, attempt: Attempt, served: Served) -> bool:
         try:
             verdict = await self._asking.ask(hook, attempt, served, mutating=True)
-            return self._patched(hook, attempt, served, verdict)
+            return await self._patched(hook, attempt, served, verdict)
         except CallFailed as failure:
             if hook.ignores_failure:
                 return False
             raise failure.error() from None
 
     @staticmethod
-    def _patched(hook: Hook, attempt: Attempt, served: Served, verdict: Verdict) -> bool:
+    async def _patched(hook: Hook, attempt: Attempt, served: Served, verdict: Verdict) -> bool:
         """Raises InternalError for a patch that does not fit, CallFailed for one of another kind."""
         if not verdict.patch:
             return False
@@ -94,12 +94,12 @@ class MutatingWebhooks:
             raise InternalError(f"Internal error occurred: admission webhook {quoted(hook.name)} {why}")
         if verdict.patch_type != "JSONPatch":
             raise CallFailed(hook.name, f"unsupported patch type {quoted(verdict.patch_type)}")
-        shown = content_of(attempt, served, mutating=True).object
+        shown = await settled(lambda: content_of(attempt, served, mutating=True).object)
         before: Json = copied(attempt.obj)
         try:
             changed = json_patch(shown, operations)
         except ApiError as error:
             why = error.message.removeprefix("the server rejected our request due to an error in our request: ")
             raise InternalError(f"Internal error occurred: {why}") from None
-        take_back(attempt, served, changed)
+        await settled(lambda: take_back(attempt, served, changed))
         return before != attempt.obj

@@ -26,7 +26,7 @@ class ValidatingWebhooks:
         hooks = self._configurations.hooks
         if not hooks or exempt(attempt):
             return
-        wanted = [(hook, self._asking.wanted(hook, attempt, mutating=False)) for hook in hooks]
+        wanted = [(hook, await self._asking.wanted(hook, attempt, mutating=False)) for hook in hooks]
         asked = [(hook, served) for hook, served in wanted if served is not None]
         if len(asked) == 1:
             refusals = [await self._one(*asked[0], attempt)]

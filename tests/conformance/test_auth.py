@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.conformance.kube import Json, Kube, conditions, names
+from tests.conformance.kube import Json, Kube, names
 from tests.conformance.operations import refused, walk
 from tests.conformance.world import World
 
@@ -131,33 +131,6 @@ def test_rights_are_asked_for_and_used(kube: Kube, world: World, namespace: str)
     assert me["status"]["userInfo"]["username"] == user
 
 
-def signing_request(name: str) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    request = (
-        x509.CertificateSigningRequestBuilder()
-        .subject_name(subject)
-        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    )
-    return base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
-
-
-_ISSUED: list[bytes] = []
-
-
-def certificate() -> bytes:
-    from podling.env import SystemEnv
-    from podling.pki.ca import CertificateAuthority
-
-    if not _ISSUED:
-        _ISSUED.append(CertificateAuthority.create("e2e", SystemEnv().now()).pair.certificate)
-    return _ISSUED[0]
-
-
 @pytest.mark.conformance(
     "[sig-auth] PodCertificateRequest API [Privileged:ClusterAdmin] should support PodCertificateRequest API"
     " operations [Conformance]"
@@ -186,49 +159,3 @@ def test_pod_certificate_requests(kube: Kube, namespace: str) -> None:
         return {"metadata": {"name": name}, "spec": spec}
 
     walk(kube, kube.at("certificates.k8s.io/v1/podcertificaterequests", namespace), request)
-
-
-@pytest.mark.conformance(
-    "[sig-auth] [FeatureGate:ClusterTrustBundle] [FeatureGate:ClusterTrustBundleProjection] CRUD Tests"
-    " certificates.k8s.io/v1 ClusterTrustBundles [MinimumKubeletVersion:1.37] [Conformance]"
-)
-def test_cluster_trust_bundles(kube: Kube) -> None:
-    def bundle(name: str) -> Json:
-        spec = {"signerName": "example.com/signer", "trustBundle": certificate().decode()}
-        return {"metadata": {"name": f"example.com:signer:{name}"}, "spec": spec}
-
-    walk(kube, kube.at("certificates.k8s.io/v1/clustertrustbundles"), bundle)
-
-
-@pytest.mark.conformance(
-    "[sig-auth] Certificates API [Privileged:ClusterAdmin] should support CSR API operations [Conformance]"
-)
-def test_certificate_signing_requests(kube: Kube) -> None:
-    pem = signing_request("e2e.example.com")
-
-    def request(name: str) -> Json:
-        spec = {"request": pem, "signerName": "example.com/e2e", "usages": ["digital signature"]}
-        return {"metadata": {"name": name}, "spec": {**spec, "expirationSeconds": 3600}}
-
-    requests = kube.at("certificates.k8s.io/v1/certificatesigningrequests")
-    walk(kube, requests, request)
-    made = requests.create(request("approved"))
-    assert made["spec"]["username"] == "kubernetes-admin"
-    condition = {"status": "True", "reason": "E2E", "message": "set by a test"}
-
-    def add(kind: str) -> object:
-        return lambda body: body["status"].setdefault("conditions", []).append({"type": kind, **condition})
-
-    assert requests.get("approved", "approval")["metadata"]["name"] == "approved"
-    approved = requests.change("approved", add("Approved"), "approval")
-    assert conditions(approved) == {"Approved": "True"}
-    assert requests.get("approved", "status")["metadata"]["name"] == "approved"
-
-    def issue(body: Json) -> None:
-        body["status"]["certificate"] = base64.b64encode(certificate()).decode()
-
-    issued = requests.change("approved", issue, "status")
-    assert base64.b64decode(issued["status"]["certificate"]) == certificate()
-    patched = requests.patch("approved", {"metadata": {"annotations": {"status": "yes"}}}, subresource="status")
-    assert patched["metadata"]["annotations"]["status"] == "yes"
-    requests.delete("approved")

@@ -136,7 +136,7 @@ def _read(child: Child, name: str) -> bytes:
 
 def _acted_on(schemas: Schemas) -> list[tuple[str, str]]:
     """(group, kind) of every kind that something here acts on."""
-    keys = [controller.resource for controller in find_controllers() if controller.resource]
+    keys = [each.resource for each in find_controllers() if each.resource is not None and not each.aside]
     rows = schemas.resources
     kinds = [(key.group, rows[f"{key.group}/{key.version}".lstrip("/")][key.plural].kind) for key in keys]
     return [*kinds, *NODE_ACTS_ON]

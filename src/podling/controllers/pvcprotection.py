@@ -81,4 +81,5 @@ CONTROLLER = Controller(
     reconcile=reconcile,
     resource=PERSISTENTVOLUMECLAIMS,
     watches=(Watch(PODS, _claims),),
+    aside=True,
 )

@@ -34,4 +34,5 @@ CONTROLLER = Controller(
     component="pv-protection-controller",
     reconcile=reconcile,
     resource=PERSISTENTVOLUMES,
+    aside=True,
 )

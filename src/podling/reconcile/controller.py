@@ -44,6 +44,8 @@ class Controller:
     related: Keys | None = None
     """Further keys that a change concerns: of any served resource where the controller reads everything, else of its
     own."""
+    aside: bool = False
+    """It only guards objects: a kind that nobody else acts on still does nothing."""
     everything: bool = False
     """It reads every served resource."""
     alike: Callable[[Object, Object], bool] = lambda old, new: False

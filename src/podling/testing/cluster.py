@@ -121,7 +121,7 @@ class Cluster(ApiServer):
 def _controlled() -> frozenset[tuple[str, str]]:
     """(group, kind) of what the controllers are for."""
     rows = load().resources
-    keys = [controller.resource for controller in find_controllers() if controller.resource]
+    keys = [each.resource for each in find_controllers() if each.resource is not None and not each.aside]
     return frozenset((key.group, rows[f"{key.group}/{key.version}".lstrip("/")][key.plural].kind) for key in keys)
 
 

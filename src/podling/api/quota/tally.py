@@ -100,15 +100,5 @@ class Tally:
             self._used[name] = self._used[name] - amount
 
 
-def total(quota: ResourceQuota, objects: Iterable[tuple[Source, Any]], now: float) -> dict[str, str]:
-    """What all these objects use of what the quota limits, as `status.used` has it."""
-    tally = Tally(quota)
-    used = dict.fromkeys(tally.hard, ZERO)
-    for source, view in objects:
-        for name, amount in tally.usage(source, view, now).items():
-            used[name] = used[name] + amount
-    return {name: str(amount) for name, amount in used.items()}
-
-
 def _said(names: Iterable[str], amounts: Mapping[str, Quantity]) -> str:
     return ",".join(f"{name}={amounts[name]}" for name in sorted(names))

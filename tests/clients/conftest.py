@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,17 +13,17 @@ from podling.client.resources import NAMESPACES, SERVICEACCOUNTS
 from podling.runtime.fake import Course, Ending
 from podling.supervise import Supervisor
 from podling.testing import Cluster
+from tests.clients.built import EVERYTHING
 from tests.clients.kubectl import Kubectl
 
 FOLDER = Path(__file__).parent
-EVERYTHING = os.environ.get("PODLING_CLIENTS") == "everything"
-"""`make clients`: also what has to be fetched and built first."""
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Containers of the image `works` end at once with 0, all others run."""
-    with Cluster(nodes=2, courses={"works": Course(endings=(Ending(0.05),))}) as cluster:
+    """Containers of the image `works` end at once with 0, those of `breaks` with 1, all others run."""
+    courses = {"works": Course(endings=(Ending(0.05),)), "breaks": Course(endings=(Ending(0.05, exit_code=1),))}
+    with Cluster(nodes=2, courses=courses) as cluster:
         yield cluster
 
 

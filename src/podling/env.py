@@ -108,6 +108,10 @@ class SimulatedEnv:
     def now(self) -> float:
         return self._epoch + self.monotonic()
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock, forwards or back; time passes as before."""
+        self._epoch += seconds
+
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 

@@ -199,6 +199,10 @@ class WatchCache:
         except StorageError as error:
             self._fail(error)
             raise
+        except asyncio.CancelledError:
+            # Whoever waits for a write to become visible would wait for ever.
+            self._fail(StorageError("the server is stopping"))
+            raise
 
     def _apply(self, commit: Commit) -> None:
         row = commit.row

@@ -14,10 +14,12 @@ from typing import Any
 
 import msgspec
 
-from podling.api.errors import ApiError, Conflict, Expired, ServiceUnavailable
+from podling.api.errors import ApiError, Conflict, Expired, InternalError, ServiceUnavailable, TooManyRequests
 from podling.api.objects import Event
 from podling.client.transport import Answer, Listing, Resource, Transport, Verb
 from podling.env import Env
+from podling.storage.interface import Row, WriteFailed
+from podling.storage.memory import MemoryStorage
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 Log = Callable[[str], None]
@@ -28,11 +30,19 @@ class Faults(msgspec.Struct, frozen=True):
 
     lost_watch: float = 0.0
     expired_watch: float = 0.0
+    repeated_events: float = 0.0
+    """What a watch has told, it tells once more."""
     conflict: float = 0.0
     lost_request: float = 0.0
     """It never reached the server."""
     lost_answer: float = 0.0
     """It was carried out, and nobody heard."""
+    too_many: float = 0.0
+    """429, and the request is not carried out."""
+    broken: float = 0.0
+    """500, and the request is not carried out."""
+    storage: float = 0.0
+    """A write that the store refuses, and nothing of it is kept."""
     delay: float = 0.0
     """Seconds at most that a request takes, evenly spread."""
 
@@ -57,6 +67,10 @@ class FaultyTransport:
             raise Conflict("injected: the object has been modified")
         if self._happens(self.faults.lost_request):
             raise ServiceUnavailable("injected: the connection was lost before the request")
+        if self._happens(self.faults.too_many):
+            raise TooManyRequests("injected: too many requests", retry_after=1)
+        if self._happens(self.faults.broken):
+            raise InternalError("injected: an internal error")
         answer = await self._inner.request(verb, path, body=body, query=query, content_type=content_type)
         if verb in WRITES and self._happens(self.faults.lost_answer):
             raise ServiceUnavailable("injected: the connection was lost before the answer")
@@ -102,6 +116,8 @@ class FaultyTransport:
             if self._happens(self.faults.expired_watch):
                 raise Expired("injected: too old resource version")
             yield batch
+            if self._happens(self.faults.repeated_events):
+                yield batch
 
     async def _travel(self) -> None:
         if self.faults.delay:
@@ -109,6 +125,31 @@ class FaultyTransport:
 
     def _happens(self, probability: float) -> bool:
         return bool(probability) and self._env.chance() < probability
+
+
+class FaultyStorage(MemoryStorage):
+    """The memory store whose disk is full now and then: a write is refused before anything of it is kept."""
+
+    def __init__(self, env: Env) -> None:
+        super().__init__()
+        self._env = env
+        self.refusals = 0.0
+
+    async def create(self, key: str, value: bytes) -> Row:
+        self._refuse()
+        return await super().create(key, value)
+
+    async def update(self, key: str, value: bytes, *, expect: int) -> Row:
+        self._refuse()
+        return await super().update(key, value, expect=expect)
+
+    async def delete(self, key: str, *, expect: int, last: bytes | None = None) -> Row:
+        self._refuse()
+        return await super().delete(key, expect=expect, last=last)
+
+    def _refuse(self) -> None:
+        if self.refusals and self._env.chance() < self.refusals:
+            raise WriteFailed("injected: nothing was written")
 
 
 class RecordingTransport:

@@ -130,6 +130,11 @@ class ApiServer:
         if self.config.unix is not None:
             self.config.unix.unlink(missing_ok=True)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has started and is not stopping."""
+        return self._ready
+
     async def wait(self) -> None:
         """Until a part of the server fails; raises its exception."""
         await self._tasks.wait()

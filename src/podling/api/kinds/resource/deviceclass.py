@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME
-from podling.api.kinds.kind import Kind
+from podling.api.kinds.kind import Kind, Strategy
 
-KIND = Kind("resource.k8s.io", "v1", "DeviceClass", columns=(NAME, AGE))
+KIND = Kind("resource.k8s.io", "v1", "DeviceClass", strategy=Strategy(generation=True), columns=(NAME, AGE))

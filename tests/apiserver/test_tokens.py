@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from podling.apiserver.message import User
 from podling.apiserver.registry.statictokens import parse
-from podling.env import SystemEnv, rfc3339
+from podling.env import SystemEnv, parse_rfc3339, rfc3339
 from podling.pki.ca import new_signing_key
 from podling.pki.tokens import TokenSigner
 from tests.apiserver.serving import DEFAULT, Api, serving
@@ -57,6 +58,25 @@ async def test_a_pods_token_names_its_node_and_outlives_it() -> None:
         await api.http.delete("/api/v1/nodes/n")
         found = await user(api, bearer)
         assert found is not None and found["extra"]["authentication.kubernetes.io/node-name"] == ["n"]
+
+
+def claims(bearer: str) -> Json:
+    part = bearer.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+async def test_a_pods_own_token_holds_longer_than_is_told() -> None:
+    async with serving() as api:
+        await api.account()
+        await api.pod("p")
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": "p"}
+        made = await api.make(TOKEN, {"spec": {"expirationSeconds": 3607, "boundObjectRef": bound}})
+        said = claims(made["status"]["token"])
+        assert said["exp"] - said["iat"] == 365 * 86400
+        assert said["kubernetes.io"]["warnafter"] - said["iat"] == 3607
+        assert parse_rfc3339(made["status"]["expirationTimestamp"]) - said["iat"] <= 3608
+        plain = claims(await token(api, expirationSeconds=3607))
+        assert plain["exp"] - plain["iat"] == 3607
 
 
 async def test_a_terminating_pods_token_works_until_it_is_gone() -> None:

@@ -20,6 +20,9 @@ from podling.env import rfc3339
 
 Json = dict[str, Any]
 
+POD_SECONDS = 3607
+"""What every Pod's own volume asks for, and nobody else: such a token may be used longer than is told, so that a
+container that reads its token once goes on working (upstream's --service-account-extend-token-expiration)."""
 DEFAULT_SECONDS, MIN_SECONDS, MAX_SECONDS = 3600, 600, 1 << 32
 _BOUND = {"Pod": ("pod", "pods"), "Secret": ("secret", "secrets"), "Node": ("node", "nodes")}
 
@@ -43,9 +46,11 @@ async def token(backend: Backend, request: Request) -> Response:
     reference = spec.get("boundObjectRef") or {}
     check_token(backend.cache, request.user, target.namespace, target.name, reference)
     bound = _bound(backend, target.namespace, reference)
-    issued, until = backend.tokens.issue(
-        target.namespace, {"name": target.name, "uid": account.head.uid}, audiences, seconds, bound
+    extended = seconds == POD_SECONDS and bool(bound) and audiences == list(backend.config.audiences)
+    issued = backend.tokens.issue(
+        target.namespace, {"name": target.name, "uid": account.head.uid}, audiences, seconds, bound, extended=extended
     )
+    until = backend.env.now() + seconds
     body["metadata"] = {
         "name": target.name,
         "namespace": target.namespace,

@@ -26,6 +26,7 @@ PRIVATE = "kubernetes.io"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 LEGACY_CLAIM = "kubernetes.io/serviceaccount/"
 CLOCKS_APART, LEEWAY = 60.0, 60.0
+EXTENSION = 365 * 86400
 
 
 class TokenReader:
@@ -144,21 +145,30 @@ class TokenIssuer:
         self._signer, self._env, self._issuer = signer, env, issuer
 
     def issue(
-        self, namespace: str, account: Mapping[str, str], audiences: Sequence[str], seconds: int, bound: Claims
-    ) -> tuple[str, float]:
-        """(token, end of its validity). `account` has name and uid; `bound` is like {"pod": {"name": …, "uid": …}}."""
+        self,
+        namespace: str,
+        account: Mapping[str, str],
+        audiences: Sequence[str],
+        seconds: int,
+        bound: Claims,
+        *,
+        extended: bool = False,
+    ) -> str:
+        """A token. `account` has name and uid; `bound` is like {"pod": {"name": …, "uid": …}}; `extended`: it holds
+        for a year and says after how long it should not be used any more."""
         now = int(self._env.now())
+        private = {"namespace": namespace, "serviceaccount": dict(account), **bound}
         claims = {
             "aud": list(audiences),
-            "exp": now + seconds,
+            "exp": now + (EXTENSION if extended else seconds),
             "iat": now,
             "iss": self._issuer,
             "jti": self._env.uid(),
-            PRIVATE: {"namespace": namespace, "serviceaccount": dict(account), **bound},
+            PRIVATE: private | ({"warnafter": now + seconds} if extended else {}),
             "nbf": now,
             "sub": f"system:serviceaccount:{namespace}:{account['name']}",
         }
-        return self._signer.sign(claims), float(now + seconds)
+        return self._signer.sign(claims)
 
     def keys(self) -> dict[str, Any]:
         """The JSON Web Key Set."""

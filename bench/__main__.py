@@ -1,7 +1,7 @@
 """`python -m bench [SECTION …]`: measure, and print medians with their ranges.
 
-Sections: start, idle, pods, nodeport, store, api. The API section takes any cluster: `--kubeconfig FILE --pid PID` of
-its server process on this machine (its CPU is read from /proc); without them it starts a cluster of ours.
+Sections: start, idle, pods, nodeport, store, api, scale. The API section takes any cluster: `--kubeconfig FILE
+--pid PID` of its server process on this machine (its CPU is read from /proc); without them it starts a cluster of ours.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from .cluster import Measured
 from .lifecycle import cold_start, idle, node_port, pods_ready
 from .load import Target
 from .report import row, title
+from .scale import scale
 from .store import put_latency
 
-SECTIONS = ("start", "idle", "pods", "nodeport", "store", "api")
+SECTIONS = ("start", "idle", "pods", "nodeport", "store", "api", "scale")
 
 
 def main() -> None:
@@ -56,6 +57,8 @@ def _run(section: str, folder: Path, given: argparse.Namespace) -> None:
             asyncio.run(put_latency(folder))
         case "api":
             _api(folder, given)
+        case "scale":
+            scale(folder)
 
 
 def _api(folder: Path, given: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from podling.api.kinds.core.node import Node
-from podling.api.objects import Object, key_of
+from podling.api.objects import Object
 from podling.client.resources import LEASES, NODES, PODS
 from podling.env import rfc3339
 from podling.reconcile import pods
@@ -127,9 +127,15 @@ def _unready(pod: Object, now: float) -> list[Action]:
     ]
 
 
-def _node(lease: Object, _: View) -> Iterable[str]:
-    if lease.head.namespace == LEASE_NAMESPACE:
-        yield key_of(NODES.group, NODES.plural, "", lease.head.name)
+def _node(lease: Object, view: View) -> Iterable[str]:
+    """A sign of life matters at once only where none was heard: a node that is well is looked at when one is due."""
+    node = view.of(NODES).get("", lease.head.name)
+    if lease.head.namespace == LEASE_NAMESPACE and node is not None and not _is_well(node.view):
+        yield node.key
+
+
+def _is_well(node: Node) -> bool:
+    return any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
 
 
 CONTROLLER = Controller(

@@ -1,6 +1,6 @@
 """The Leases of all simulated nodes: renewed in turns, a few of them together, and none that says it is silent.
 
-A node is known to be alive for 50 seconds after its Lease was renewed, so every 25 is often enough. First renewals
+A node is known to be alive for 50 seconds after its Lease was renewed, so every 35 is often enough. First renewals
 are spread over that time; those that fall due within a second are written together, in one commit of the store.
 """
 
@@ -18,7 +18,7 @@ from podling.env import Env, rfc3339_micro
 from podling.simulatednodes.pool import LEASE_NAMESPACE, LEASE_SECONDS, new_lease
 from podling.supervise import for_each
 
-RENEW_EVERY = 25.0
+RENEW_EVERY = 35.0
 TOGETHER = 1.0
 """Seconds: what falls due within them is renewed at the same time."""
 log = logging.getLogger(__name__)

@@ -205,6 +205,9 @@ async def test_what_is_wrong_with_a_policy_is_told_when_it_is_written() -> None:
         assert "undefined field 'foo'" in message
         assert "must evaluate to bool" in (await refusal(api, path, policy("p", {"expression": "1"})))[2]
         assert "spec.validations: Required value" in (await refusal(api, path, policy("p")))[2]
+        variables = [{"name": "a.b", "expression": "1"}]
+        message = (await refusal(api, path, policy("p", {"expression": "true"}, variables=variables)))[2]
+        assert 'spec.variables[0].name: Invalid value: "a.b": name is not a valid CEL identifier' in message
         body = {"metadata": {"name": "b"}, "spec": {"policyName": "p", "validationActions": ["Deny", "Warn"]}}
         answer = await refusal(api, f"{GROUP}/validatingadmissionpolicybindings", body)
         assert "must not contain both Deny and Warn" in answer[2]

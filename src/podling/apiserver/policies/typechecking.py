@@ -44,7 +44,8 @@ class TypeChecking:
     def __init__(self, resources: Resources, params: Params) -> None:
         self._resources, self._params = resources, params
 
-    async def admit(self, attempt: Attempt) -> None:
+    async def validate(self, attempt: Attempt) -> None:
+        """Behind validation, for only what compiles can be looked at; the status is nobody else's."""
         policy = attempt.obj
         status, generation = policy.get("status") or {}, policy["metadata"].get("generation", 0)
         if status.get("observedGeneration") == generation:

@@ -106,15 +106,20 @@ class Resources:
             types = [schemas.kind(each.group, each.version, each.kind) for each in (entry, hub)]
             self._builtin[entry.group, entry.version, entry.plural] = Served(entry, hub, *types)
         self._found = self._builtin
+        self._kept: dict[str, list[Served]] = {}
+        """By place in the store; made when it is first asked for."""
 
     def serve(self, custom: Mapping[tuple[str, str, str], Served]) -> None:
         """The custom resources from now on, beside the built-in ones."""
         self._found = {**custom, **self._builtin}
+        self._kept = {}
 
     def equivalents(self, served: Served) -> list[Served]:
         """All served versions of the same stored objects, that one too."""
-        prefix = served.prefix()
-        return [each for each in self._found.values() if each.prefix() == prefix]
+        if not self._kept:
+            for each in self._found.values():
+                self._kept.setdefault(each.prefix(), []).append(each)
+        return self._kept.get(served.prefix(), [served])
 
     def of_kind(self, group: str, version: str, kind: str) -> Served | None:
         """The resource whose objects are of a kind, and are kept."""

@@ -52,7 +52,6 @@ class Extension:
     def mutating(self) -> Sequence[object]:
         """In upstream's order."""
         return (
-            TypeChecking(self._resources, self._params),
             MutatingPolicies(self._mutating_policies, self._matcher, self._params, self._facts),
             MutatingWebhooks(self._mutating, self._asking),
         )
@@ -60,6 +59,7 @@ class Extension:
     def validating(self) -> Sequence[object]:
         """In upstream's order."""
         return (
+            TypeChecking(self._resources, self._params),
             ParamRights(self._cache, self._authorizer, self._params),
             ValidatingPolicies(self._validating_policies, self._matcher, self._params, self._facts),
             ValidatingWebhooks(self._validating, self._asking),

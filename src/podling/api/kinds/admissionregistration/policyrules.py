@@ -119,9 +119,10 @@ def _variables(spec: Json, known: dict[str, CelType]) -> tuple[dict[str, CelType
     found: list[Cause] = []
     for index, each in enumerate(spec.get("variables") or ()):
         path, name, text = f"spec.variables[{index}]", each.get("name") or "", each.get("expression") or ""
+        named = _IDENTIFIER.fullmatch(name) is not None and name not in RESERVED
         if not name:
             found.append(causes.required(f"{path}.name", "name is not specified"))
-        elif not _IDENTIFIER.fullmatch(name) or name in RESERVED:
+        elif not named:
             found.append(causes.invalid(f"{path}.name", name, "name is not a valid CEL identifier"))
         elif name in types:
             found.append(causes.duplicate(f"{path}.name", name))
@@ -130,9 +131,12 @@ def _variables(spec: Json, known: dict[str, CelType]) -> tuple[dict[str, CelType
             continue
         try:
             before = {**known, "variables": cel.struct("Variables", dict(types))}
-            types[name] = expressions.checked(as_maps(text), before).result
+            type_ = expressions.checked(as_maps(text), before).result
         except cel.CelSyntaxError as error:
             found.append(causes.invalid(f"{path}.expression", text, error.message))
+            continue
+        if named:
+            types[name] = type_
     return types, found
 
 

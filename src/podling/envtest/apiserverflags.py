@@ -39,6 +39,7 @@ ACTING = (
     Flag("service-node-port-range", "the NodePorts (default 30000-32767)"),
     Flag("tls-cert-file", "the serving certificate, in place of that in --cert-dir"),
     Flag("tls-private-key-file", "its key"),
+    Flag("token-auth-file", 'bearer tokens and their users: token,user,uid,"group1,group2" a line'),
 )
 
 EXPECTED = "advertise-address allow-privileged enable-admission-plugins feature-gates runtime-config v vmodule"
@@ -83,7 +84,7 @@ requestheader-username-headers runtime-config service-account-jwks-uri service-a
 service-account-signing-endpoint show-hidden-metrics-for-version shutdown-delay-duration
 shutdown-watch-termination-grace-period storage-backend storage-initialization-timeout storage-media-type
 strict-transport-security-directives tls-cipher-suites tls-curve-preferences tls-min-version tls-sni-cert-key
-token-auth-file tracing-config-file v vmodule watch-cache-sizes
+tracing-config-file v vmodule watch-cache-sizes
 """
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 
 from podling.apiserver.config import AuthorizationMode, Config
+from podling.apiserver.message import User
+from podling.apiserver.registry.statictokens import parse as parse_tokens
 from podling.env import Env
 from podling.envtest.flags import FlagError, Given
 from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
@@ -30,6 +33,7 @@ def config_of(given: Given, env: Env) -> Config:
         key=serving.key,
         ca=ca,
         token_key=_token_key(given),
+        static_tokens=_static_tokens(given),
         issuer=issuer,
         audiences=given.listed("api-audiences") or (issuer,),
         profile="current",
@@ -66,6 +70,14 @@ def _token_key(given: Given) -> bytes:
     """The signing key; a server that was given only keys to check with cannot sign, and makes a key of its own."""
     file = given.get("service-account-signing-key-file")
     return Path(file).read_bytes() if file else new_signing_key()
+
+
+def _static_tokens(given: Given) -> Mapping[str, User]:
+    file = given.get("token-auth-file")
+    try:
+        return parse_tokens(Path(file).read_text()) if file else {}
+    except ValueError as error:
+        raise FlagError(f"--token-auth-file={file}: {error}") from error
 
 
 def _service_cidr(given: Given) -> str:

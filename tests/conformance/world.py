@@ -29,6 +29,7 @@ from podling.network.unixdialer import RefusingDialer
 from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
 from podling.reconcile.view import Settings
 from podling.runtime.fake import Course, Ending, FakeRuntime
+from podling.runtime.interface import ContainerConfig
 from podling.scheduler.scheduler import Scheduler
 from podling.storage.memory import MemoryStorage
 from podling.supervise import Supervisor
@@ -44,6 +45,16 @@ COURSES = {
     "docker.io/library/missing:latest": Course(**QUICK, pull_failure="not found"),
 }
 """How the containers of an image end; any other image runs for ever."""
+
+
+class Runtime(FakeRuntime):
+    """One whose containers with SUCCEEDS_AT=<index> end well in the Pod of that index of a Job."""
+
+    async def create_container(self, sandbox: str, config: ContainerConfig) -> None:
+        await super().create_container(sandbox, config)
+        told = dict(config.env)
+        if "SUCCEEDS_AT" in told and told["SUCCEEDS_AT"] == told.get("JOB_COMPLETION_INDEX"):
+            self._containers[config.id].course = COURSES["docker.io/library/succeeds:latest"]
 
 
 class World:
@@ -140,9 +151,7 @@ class World:
 
     def _kubelet(self, number: int, env: SystemEnv) -> Kubelet:
         name = f"node-{number}"
-        runtime = FakeRuntime(
-            env, pods=f"10.244.{number}.0/24", courses=COURSES, default=Course(**QUICK), sandbox=0.001
-        )
+        runtime = Runtime(env, pods=f"10.244.{number}.0/24", courses=COURSES, default=Course(**QUICK), sandbox=0.001)
         config = KubeletConfig(name, self.folder / name, f"172.31.0.{number + 1}", capacity=CAPACITY)
         return Kubelet(config, self.server.transport(f"system:node:{name}", ("system:nodes",)), runtime, env)
 

@@ -127,3 +127,35 @@ async def test_a_user_who_only_calls_himself_a_node_is_none() -> None:
 )
 def test_a_pod_names_what_it_needs_in_many_places(spec: bytes, expected: tuple[str, str]) -> None:
     assert expected in references(b'{"metadata":{"name":"p"},"spec":' + spec + b"}")
+
+
+def mirror(**metadata: Any) -> Json:
+    """A Pod as a kubelet shows one that it runs from a file."""
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "one", "uid": "u", "controller": True}
+    given = {"name": "static-one", "annotations": {"kubernetes.io/config.mirror": "hash"}, "ownerReferences": [owner]}
+    return {"metadata": given | metadata, "spec": {"nodeName": "one", "containers": [{"name": "c", "image": "x"}]}}
+
+
+async def test_a_nodes_mirror_pod_is_its_own_and_needs_nothing() -> None:
+    async with serving() as api, node(api, "one") as one:
+        needing = mirror()
+        needing["spec"]["volumes"] = [{"name": "v", "secret": {"secretName": "s"}}]
+        freed = [{**mirror()["metadata"]["ownerReferences"][0], "controller": False}]
+        for body, why in (
+            (needing, "can not create pods that reference secrets"),
+            (mirror(ownerReferences=[]), "can only create pods with an owner reference set to itself"),
+            (mirror(ownerReferences=freed), "can only create pods with a controller owner reference set to itself"),
+        ):
+            answer = await one.post(f"{DEFAULT}/pods", json=body)
+            assert answer.status_code == 403 and why in answer.json()["message"]
+        assert (await one.post(f"{DEFAULT}/pods", json=mirror())).status_code == 201
+
+
+async def test_a_node_evicts_its_own_pods_only() -> None:
+    async with serving() as api, node(api, "one") as one:
+        await api.account()
+        for name in ("one", "two"):
+            await api.pod(f"on-{name}", node=name)
+            answer = await one.post(f"{DEFAULT}/pods/on-{name}/eviction", json={"metadata": {"name": f"on-{name}"}})
+            assert answer.status_code == (201 if name == "one" else 403), answer.text
+        assert "can only evict pods with spec.nodeName set to itself" in answer.json()["message"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from podling.api.errors import Forbidden, forbidden, not_found
 from podling.api.objects import key_of
 from podling.apiserver.authorization.node import LEASES, node_of
@@ -36,6 +38,12 @@ _OWN_LABELS = frozenset(
         "topology.kubernetes.io/zone",
     }
 )
+_REFERENCES = {
+    "serviceaccounts": "a service account",
+    "secrets": "secrets",
+    "configmaps": "configmaps",
+    "persistentvolumeclaims": "persistentvolumeclaims",
+}
 _OWN_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 
@@ -65,6 +73,9 @@ def _pod(node: str, attempt: Attempt) -> None:
     elif attempt.operation == "DELETE":
         if on != node:
             raise _no(attempt, f'node "{node}" can only delete pods with spec.nodeName set to itself')
+    elif attempt.subresource == "eviction":
+        if on != node:
+            raise _no(attempt, f'node "{node}" can only evict pods with spec.nodeName set to itself')
     elif attempt.operation == "CREATE":
         _mirror(node, attempt, on)
     elif not attempt.subresource:
@@ -78,6 +89,18 @@ def _mirror(node: str, attempt: Attempt, on: str) -> None:
         raise _no(attempt, f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods')
     if on != node:
         raise _no(attempt, f'node "{node}" can only create pods with spec.nodeName set to itself')
+    named = {resource for resource, name in references(orjson.dumps(attempt.obj)) if name}
+    for resource, text in _REFERENCES.items():
+        if resource in named:
+            raise _no(attempt, f'node "{node}" can not create pods that reference {text}')
+    owners = attempt.obj["metadata"].get("ownerReferences") or []
+    own = {"apiVersion": "v1", "kind": "Node", "name": node}
+    if len(owners) != 1 or any(owners[0].get(key) != value for key, value in own.items()):
+        raise _no(attempt, f'node "{node}" can only create pods with an owner reference set to itself')
+    if not owners[0].get("controller"):
+        raise _no(attempt, f'node "{node}" can only create pods with a controller owner reference set to itself')
+    if owners[0].get("blockOwnerDeletion"):
+        raise _no(attempt, f'node "{node}" must not set blockOwnerDeletion on an owner reference')
 
 
 def check_token(cache: WatchCache, user: User, namespace: str, account: str, bound: Mapping[str, Any]) -> None:

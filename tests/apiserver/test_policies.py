@@ -358,7 +358,7 @@ async def test_a_mutating_policy_that_wants_it_is_applied_again_after_a_webhook(
             "admissionReviewVersions": ["v1"],
         }
         await api.make(f"{GROUP}/mutatingwebhookconfigurations", {"metadata": {"name": "h"}, "webhooks": [body]})
-        await mutate(api, "once", applying(counting.replace("saw", "once")))
-        await mutate(api, "again", applying(counting.replace("saw", "again")), reinvocationPolicy="IfNeeded")
+        await mutate(api, "a-once", applying(counting.replace("saw", "once")))
+        await mutate(api, "z-again", applying(counting.replace("saw", "again")), reinvocationPolicy="IfNeeded")
         made = await api.config_map("x")
         assert made["metadata"]["annotations"] == {"once": "value", "again": "new"}

@@ -49,18 +49,20 @@ class MutatingPolicies:
         if not self._policies.bound or exempt(attempt):
             return False
         rounds: Rounds = attempt.memory.setdefault(KEY, Rounds())
+        rounds.begin(attempt)
         changed = False
         for policy in self._policies.bound:
             served = self._matcher.version(policy.criteria, attempt)
             if served is None or (attempt.again and policy.name not in rounds.due):
                 continue
             for binding in policy.bindings:
-                if binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None:
-                    changed |= await self._bound(attempt, policy, binding, served)
-            if changed:
-                rounds.changed()
+                applies = binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None
+                if applies and await self._bound(attempt, policy, binding, served):
+                    rounds.changed()
+                    changed = True
             if policy.reinvoked:
                 rounds.reinvocable[policy.name] = None
+        rounds.end(attempt)
         return changed
 
     async def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, served: Served) -> bool:

@@ -30,10 +30,21 @@ KEY = "mutating webhooks"
 
 @dataclass(slots=True)
 class Rounds:
-    """Of one attempt: who may be asked again, and who has to be."""
+    """Of one attempt: who may be asked again, and who has to be. Webhooks and policies keep one each."""
 
     reinvocable: dict[str, None] = field(default_factory=dict)
     due: dict[str, None] = field(default_factory=dict)
+    left: Json | None = None
+    """The object as the first run left it."""
+
+    def begin(self, attempt: Attempt) -> None:
+        """Where others have changed the object since, those asked before are asked again, too."""
+        if attempt.again and attempt.obj != self.left:
+            self.changed()
+
+    def end(self, attempt: Attempt) -> None:
+        if not attempt.again:
+            self.left = copied(attempt.obj)
 
     def changed(self) -> None:
         """Somebody changed the object: those asked before are asked again."""
@@ -55,6 +66,7 @@ class MutatingWebhooks:
         if not hooks or exempt(attempt):
             return False
         rounds: Rounds = attempt.memory.setdefault(KEY, Rounds())
+        rounds.begin(attempt)
         changed = False
         for hook in hooks:
             if attempt.again and hook.id not in rounds.due:
@@ -67,6 +79,7 @@ class MutatingWebhooks:
                 changed = True
             if hook.reinvoked:
                 rounds.reinvocable[hook.id] = None
+        rounds.end(attempt)
         return changed
 
     async def _one(self, hook: Hook, attempt: Attempt, served: Served) -> bool:

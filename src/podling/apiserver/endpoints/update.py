@@ -61,7 +61,7 @@ def _read(backend: Backend, request: Request, served: Served) -> Json:
 def _check_conditional(served: Served, hub: Json) -> None:
     metadata = hub["metadata"]
     if not served.kind.strategy.unconditional_update and not metadata.get("resourceVersion"):
-        cause = invalid_value("metadata.resourceVersion", "", "must be specified for an update")
+        cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(served.entry.kind, metadata["name"], [cause], served.entry.group)
 
 

@@ -119,7 +119,7 @@ def _version(
         kind=spec["names"]["kind"],
         validate=lambda obj: judge(obj, None),
         validate_status=judge,
-        strategy=Strategy(status=subresources.get("status") is not None, generation=True),
+        strategy=Strategy(status=subresources.get("status") is not None, generation=True, unconditional_update=False),
         columns=columns_of(said),
         fields=fields,
         field_names=names,

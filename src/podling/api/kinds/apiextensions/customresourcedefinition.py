@@ -145,7 +145,14 @@ KIND = Kind(
     validate=validate,
     validate_update=validate_update,
     validate_status=validate_status,
-    strategy=Strategy(status=True, generation=True, on_create=on_create, on_update=on_update, on_delete=on_delete),
+    strategy=Strategy(
+        status=True,
+        generation=True,
+        unconditional_update=False,
+        on_create=on_create,
+        on_update=on_update,
+        on_delete=on_delete,
+    ),
     columns=(
         NAME,
         Column(

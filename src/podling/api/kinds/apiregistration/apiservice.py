@@ -106,7 +106,7 @@ KIND = Kind(
     defaults=defaults,
     validate=validate,
     name_rule=names.path_segment,
-    strategy=Strategy(status=True, on_create=created),
+    strategy=Strategy(status=True, unconditional_update=False, on_create=created),
     columns=(
         NAME,
         column("Service", service, description="Who answers."),

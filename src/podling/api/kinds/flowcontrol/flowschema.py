@@ -22,7 +22,7 @@ KIND = Kind(
     "v1",
     "FlowSchema",
     defaults=defaults,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, unconditional_update=False),
     columns=(
         NAME,
         column("PriorityLevel", value("spec.priorityLevelConfiguration.name"), description="The level."),

@@ -31,7 +31,7 @@ KIND = Kind(
     "v1",
     "PriorityLevelConfiguration",
     defaults=defaults,
-    strategy=Strategy(status=True, generation=True),
+    strategy=Strategy(status=True, generation=True, unconditional_update=False),
     columns=(
         NAME,
         column("Type", value("spec.type"), description="Exempt or Limited."),

@@ -7,7 +7,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import NAME, column, value
 from podling.api.kinds.core import resourcerules
-from podling.api.kinds.kind import Json, Kind
+from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.versions import same_shape, without_defaults
 
 
@@ -31,6 +31,7 @@ KIND = Kind(
     "CSIStorageCapacity",
     validate=validate,
     validate_update=validate_update,
+    strategy=Strategy(unconditional_update=False),
     columns=(
         NAME,
         column("StorageClassName", value("storageClassName"), description="The class."),

@@ -106,6 +106,18 @@ def test_a_pod_leaves_a_tainted_node_when_its_toleration_ends(tolerations: list[
         assert world.all(PODS) == []
 
 
+def test_a_taint_put_on_by_hand_counts_from_when_it_was_seen() -> None:
+    world = world_of(node(taints=[{"key": "by-hand", "effect": "NoExecute"}]), NOW)
+    body = pod("p", node="n1")
+    body["spec"]["tolerations"] = [{"operator": "Exists", "tolerationSeconds": 60}]
+    world.add(PODS, body)
+    world.run(tainteviction.CONTROLLER)
+    assert world.again[:1] == [60.0] and len(world.all(PODS)) == 1
+    world.now += 60
+    world.run(tainteviction.CONTROLLER)
+    assert world.all(PODS) == []
+
+
 def test_a_pod_that_has_to_leave_says_that_it_did_not_fail_by_itself() -> None:
     world = world_of(node("Unknown", taints=[EVICT]), NOW)
     world.add(PODS, pod("p", node="n1"))["metadata"]["finalizers"] = ["test/held"]

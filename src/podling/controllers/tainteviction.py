@@ -1,7 +1,8 @@
 """Taint eviction: Pods that do not tolerate a NoExecute taint of their node are deleted, those that tolerate it for a
 time when the time is over.
 
-The time counts from the moment the taint was added, so a restart of this controller forgets nothing.
+The time counts from the moment the taint was added, so a restart of this controller forgets nothing; a taint that was
+put on by hand and does not say when gets the moment it was first seen here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ def reconcile(found: Object, view: View) -> Plan:
     taints = [taint for taint in node.view.spec.taints if taint.effect == "NoExecute"] if node is not None else []
     if not taints:
         return
+    if any(taint.time_added is None and _for_a_time(taint, pod.spec.tolerations) for taint in taints):
+        assert node is not None
+        yield [_dated(node, view.now)]
+        return
     deadline = min(_deadline(taint, pod.spec.tolerations, view.now) for taint in taints)
     if deadline <= view.now:
         message = f"Marking for deletion Pod {found.head.namespace}/{found.head.name}"
@@ -46,6 +51,20 @@ def _mark(found: Object, now: float) -> Patch:
     return Patch(PODS, found.head.namespace, found.head.name, body, "strategic-merge", "status")
 
 
+def _for_a_time(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
+    return any(each.toleration_seconds is not None for each in tolerations if tolerates(each, taint))
+
+
+def _dated(node: Object, now: float) -> Patch:
+    """Its taints with the time since when they evict."""
+    taints = [
+        each if each["effect"] != "NoExecute" else {"timeAdded": rfc3339(now), **each}
+        for each in node.json()["spec"]["taints"]
+    ]
+    body = {"metadata": {"resourceVersion": str(node.revision)}, "spec": {"taints": taints}}
+    return Patch(NODES, "", node.head.name, body)
+
+
 def _deadline(taint: Taint, tolerations: Iterable[Toleration], now: float) -> float:
     """When the Pod has to go; infinity where it may stay."""
     matching = [each for each in tolerations if tolerates(each, taint)]
@@ -61,11 +80,15 @@ def _pods_of(node: Object, view: View) -> Iterable[str]:
     return [pod.key for pod in view.of(PODS).on_node(node.head.name)] if node.view.spec.taints else []
 
 
+def _same_taints(old: Object, new: Object) -> bool:
+    return bool(old.view.spec.taints == new.view.spec.taints)
+
+
 CONTROLLER = Controller(
     name="taint-eviction-controller",
     component="taint-eviction-controller",
     reconcile=reconcile,
     resource=PODS,
-    watches=(Watch(NODES, _pods_of),),
+    watches=(Watch(NODES, _pods_of, _same_taints),),
     relevant=lambda pod: bool(pod.view.spec.node_name),
 )

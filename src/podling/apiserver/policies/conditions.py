@@ -21,10 +21,8 @@ class Condition(NamedTuple):
 def conditions_of(
     said: Iterable[Mapping[str, str]], compilers: Compilers, *, params: bool = False
 ) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(each["name"], each["expression"], compilers.compile(each["expression"], params=params))
-        for each in said
-    )
+    pairs = [(each.get("name", ""), each.get("expression", "")) for each in said]
+    return tuple(Condition(name, text, compilers.compile(text, params=params)) for name, text in pairs)
 
 
 class ConditionsFailed(Exception):

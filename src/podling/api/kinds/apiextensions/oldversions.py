@@ -140,21 +140,18 @@ def _structural(validation: Json | None, keep: bool) -> tuple[Json, list[list[st
         root = {"type": "object", KEEP_UNKNOWN: True}
         return {**(validation or {}), "openAPIV3Schema": root}, [["schema"] if validation is None else _ROOT]
     added: list[list[str | int]] = []
-    made = _completed(schema, list(_ROOT), added)
-    if keep and KEEP_UNKNOWN not in made:
-        made = made | {KEEP_UNKNOWN: True}
-        added.append([*_ROOT, KEEP_UNKNOWN])
+    made = _completed(schema, list(_ROOT), added, keep)
     return {**(validation or {}), "openAPIV3Schema": made}, added
 
 
 _ROOT: Final[list[str | int]] = ["schema", "openAPIV3Schema"]
 
 
-def _completed(schema: Json, path: list[str | int], added: list[list[str | int]]) -> Json:
-    """A schema with a type at each place that needs one."""
+def _completed(schema: Json, path: list[str | int], added: list[list[str | int]], keep: bool) -> Json:
+    """A schema with a type at each place that needs one; `keep`: whose objects keep what it does not know."""
     out = dict(schema)
     for key, inner, into in _below(schema):
-        made = _completed(inner, [*path, *into], added)
+        made = _completed(inner, [*path, *into], added, keep)
         if len(into) == 2:
             out[key] = out[key] | {into[1]: made}
         else:
@@ -163,6 +160,9 @@ def _completed(schema: Json, path: list[str | int], added: list[list[str | int]]
         name, value = _missing(out, root=len(path) == len(_ROOT))
         out[name] = value
         added.append([*path, name])
+    if keep and out.get("type") == "object" and not out.get("additionalProperties") and KEEP_UNKNOWN not in out:
+        out[KEEP_UNKNOWN] = True
+        added.append([*path, KEEP_UNKNOWN])
     return out
 
 

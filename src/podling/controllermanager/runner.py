@@ -97,7 +97,7 @@ class Runner:
         elif controller.related is not None and controller.resource is not None:
             self._informers.of(controller.resource).on_change(self._changed(controller.related, controller.alike))
         for watch in controller.watches:
-            self._informers.of(watch.resource).on_change(self._changed(watch.keys))
+            self._informers.of(watch.resource).on_change(self._changed(watch.keys, watch.alike))
 
     def _itself(self, old: Object | None, new: Object | None) -> None:
         """Most changes concern nobody: this is asked for each of them by each controller."""

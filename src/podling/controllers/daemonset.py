@@ -6,7 +6,7 @@ the old one goes first, within `maxSurge` the new one comes first, and with OnDe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +15,8 @@ from podling.api.kinds.apps.daemonset import DaemonSet
 from podling.api.objects import Object, key_of
 from podling.client.resources import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS
 from podling.reconcile import claiming, history, placing, pods, shares, statuses, templates
-from podling.reconcile.action import Action, Again, Create, Delete, Plan, Tell, reference
-from podling.reconcile.batches import slow_start
+from podling.reconcile.action import Action, Again, Create, Delete, Group, Plan, Tell, reference
+from podling.reconcile.batches import SLICE, evenly, slow_start
 from podling.reconcile.controller import Controller, Watch
 from podling.reconcile.history import History
 from podling.reconcile.placing import Belongs
@@ -94,9 +94,9 @@ def reconcile(found: Object, view: View) -> Plan:
     past = history.of(found, (*of_ours.owned, *of_ours.adopt))
     claimed = claiming.claim(found, selector, view.of(PODS))
     yield from claiming.groups(claimed, found, DAEMONSETS)
-    fleet = _fleet(found, claiming.ordered((*claimed.owned, *claimed.adopt)), past, view)
+    fleet = yield from _fleet(found, claiming.ordered((*claimed.owned, *claimed.adopt)), past, view)
     if found.head.deleting:
-        yield _status(fleet)
+        yield (yield from _status(fleet))
         return
     if past.present is None:
         if view.of(CONTROLLERREVISIONS).get(found.head.namespace, past.name) is not None:
@@ -105,8 +105,10 @@ def reconcile(found: Object, view: View) -> Plan:
             return
         yield [history.creation(past)]
     yield [*history.renewal(past), *history.expired(past, _live(past, fleet))]
-    yield [*_status(fleet), *_wakes(fleet)]
-    yield from _carry_out(fleet, _changes(fleet))
+    status = yield from _status(fleet)
+    yield [*status, *_wakes(fleet)]
+    changes = yield from _changes(fleet)
+    yield from _carry_out(fleet, changes)
 
 
 def _live(past: History, fleet: Fleet) -> set[str]:
@@ -115,21 +117,28 @@ def _live(past: History, fleet: Fleet) -> set[str]:
     return {each.head.name for each in past.revisions if history.hash_label(each) in used}
 
 
-def _fleet(found: Object, owned: Iterable[Object], past: History, view: View) -> Fleet:
+def _fleet(found: Object, owned: Sequence[Object], past: History, view: View) -> Generator[Group, Any, Fleet]:
+    """Of thousands of nodes, with pauses."""
     spec = found.view.spec.template.spec
-    nodes = view.of(NODES).list()
-    places = {each.head.name: placing.belongs(spec, each.view) for each in nodes}
+    places: dict[str, Belongs] = {}
+    for nodes in evenly(view.of(NODES).list(), SLICE):
+        places |= {each.head.name: placing.belongs(spec, each.view) for each in nodes}
+        yield []
     by_node: dict[str, list[Object]] = {}
-    for pod in owned:
-        by_node.setdefault(placing.node_of(pod), []).append(pod)
+    for some in evenly(owned, SLICE):
+        for pod in some:
+            by_node.setdefault(placing.node_of(pod), []).append(pod)
+        yield []
     hash = history.hash_label(past.present) if past.present is not None else past.hash
     return Fleet(found, dict(sorted(places.items())), by_node, hash, view.now)
 
 
-def _changes(fleet: Fleet) -> Changes:
+def _changes(fleet: Fleet) -> Generator[Group, Any, Changes]:
     changes = Changes()
-    for node in sorted({*fleet.places, *fleet.pods}):
-        _keep(fleet, node, changes)
+    for nodes in evenly(sorted({*fleet.places, *fleet.pods}), SLICE):
+        for node in nodes:
+            _keep(fleet, node, changes)
+        yield []
     if fleet.rolls and not changes.create and not changes.delete:
         return _surge(fleet) if fleet.surge else _replace(fleet)
     return changes
@@ -212,7 +221,8 @@ def _found_finished(fleet: Fleet, pod: Object, node: str) -> Tell:
 
 
 def _carry_out(fleet: Fleet, changes: Changes) -> Plan:
-    yield [*changes.told, *(_deletion(fleet.owner, each) for each in changes.delete[:BURST])]
+    yield changes.told
+    yield from evenly([_deletion(fleet.owner, each) for each in changes.delete[:BURST]])
     yield from slow_start([_creation(fleet, node) for node in changes.create[:BURST]])
 
 
@@ -243,9 +253,12 @@ def _deletion(owner: Object, pod: Object) -> Delete:
     )
 
 
-def _status(fleet: Fleet) -> list[Action]:
+def _status(fleet: Fleet) -> Generator[Group, Any, list[Action]]:
     desired = fleet.desired
-    first = {node: _best(fleet, node) for node in desired}
+    first: dict[str, Object | None] = {}
+    for nodes in evenly(desired, SLICE):
+        first |= {node: _best(fleet, node) for node in nodes}
+        yield []
     placed = [each for each in first.values() if each is not None]
     available = sum(fleet.available(each) for each in placed)
     elsewhere = [node for node, place in fleet.places.items() if not place.run and fleet.pods.get(node)]
@@ -309,5 +322,9 @@ CONTROLLER = Controller(
     component="daemonset-controller",
     reconcile=reconcile,
     resource=DAEMONSETS,
-    watches=(Watch(PODS, _concerned), Watch(NODES, _everywhere), Watch(CONTROLLERREVISIONS, _concerned)),
+    watches=(
+        Watch(PODS, _concerned, pods.same_standing),
+        Watch(NODES, _everywhere, placing.same_place),
+        Watch(CONTROLLERREVISIONS, _concerned),
+    ),
 )

@@ -260,5 +260,5 @@ CONTROLLER = Controller(
     component="deployment-controller",
     reconcile=reconcile,
     resource=DEPLOYMENTS,
-    watches=(Watch(REPLICASETS, _concerned), Watch(PODS, _of_pod)),
+    watches=(Watch(REPLICASETS, _concerned), Watch(PODS, _of_pod, pods.same_standing)),
 )

@@ -28,6 +28,7 @@ from podling.client.transport import Resource
 from podling.env import rfc3339
 from podling.reconcile import pods, shares, statuses
 from podling.reconcile.action import Action, Again, Answers, Ask, Asking, Group, Tell, reference
+from podling.reconcile.batches import SLICE, evenly
 from podling.reconcile.controller import Controller, Watch
 from podling.reconcile.selectors import matches, select
 from podling.reconcile.view import View
@@ -90,7 +91,8 @@ def reconcile(found: Object, view: View) -> Asking:
     granted = _granted(found, chosen, view.now)
     told += [_overdue(found, each) for each in granted.overdue]
     told += [Again(granted.again)] if granted.again is not None else []
-    yield [*told, *_ambiguous(found, chosen, view), *_counted(found, chosen, expected, granted, view.now)]
+    healthy = yield from _healthy(chosen, granted)
+    yield [*told, *_ambiguous(found, chosen, view), *_counted(found, healthy, expected, granted, view.now)]
 
 
 def _expected(spec: PodDisruptionBudgetSpec, chosen: Sequence[Object], view: View) -> Asked:
@@ -110,15 +112,17 @@ def _scales(chosen: Sequence[Object], view: View) -> Asked:
     """The sum of what the Pods' controllers are scaled to. Raises Uncountable."""
     known: dict[str, int] = {}
     unmanaged = False
-    for pod in chosen:
-        owner = pods.controller_of(pod.view.metadata)
-        if owner is None:
-            unmanaged = True
-        elif owner.uid not in known:
-            scale = _known_scale(owner, pod.head.namespace, view)
-            if scale is None:
-                scale = yield from _asked_scale(owner, pod, view)
-            known |= scale | {owner.uid: scale.get(owner.uid, 0)}
+    for some in evenly(chosen, SLICE):
+        for pod in some:
+            owner = pods.controller_of(pod.view.metadata)
+            if owner is None:
+                unmanaged = True
+            elif owner.uid not in known:
+                scale = _known_scale(owner, pod.head.namespace, view)
+                if scale is None:
+                    scale = yield from _asked_scale(owner, pod, view)
+                known |= scale | {owner.uid: scale.get(owner.uid, 0)}
+        yield []
     return _Expected(sum(known.values()), 0, unmanaged)
 
 
@@ -160,6 +164,8 @@ def _asked_scale(owner: OwnerReference, pod: Object, view: View) -> Generator[Gr
 def _granted(found: Object, chosen: Iterable[Object], now: float) -> _Granted:
     """What becomes of the evictions that the API server granted; those that are seen need no remembering."""
     remembered = found.view.status.disrupted_pods
+    if not remembered:
+        return _Granted({}, (), None)
     awaited: dict[str, str] = {}
     overdue: list[Object] = []
     dues: list[float] = []
@@ -176,10 +182,17 @@ def _granted(found: Object, chosen: Iterable[Object], now: float) -> _Granted:
     return _Granted(awaited, tuple(overdue), min(dues, default=None))
 
 
-def _counted(found: Object, chosen: Iterable[Object], expected: _Expected, granted: _Granted, now: float) -> Group:
-    healthy = sum(
-        not pod.head.deleting and pod.head.name not in granted.awaited and pods.is_ready(pod.view) for pod in chosen
-    )
+def _healthy(chosen: Sequence[Object], granted: _Granted) -> Generator[Group, Answers, int]:
+    """How many serve and will go on doing so."""
+    count = 0
+    for some in evenly(chosen, SLICE):
+        staying = [pod for pod in some if not pod.head.deleting and pod.head.name not in granted.awaited]
+        count += sum(pods.is_ready(pod.view) for pod in staying)
+        yield []
+    return count
+
+
+def _counted(found: Object, healthy: int, expected: _Expected, granted: _Granted, now: float) -> Group:
     allowed = max(0, healthy - expected.healthy) if expected.pods > 0 else 0
     generation = found.view.metadata.generation
     status: Json = {
@@ -251,6 +264,6 @@ CONTROLLER = Controller(
     component="controllermanager",
     reconcile=reconcile,
     resource=PODDISRUPTIONBUDGETS,
-    watches=(Watch(PODS, _of_pod),),
+    watches=(Watch(PODS, _of_pod, pods.same_standing),),
     reads=(DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS),
 )

@@ -85,10 +85,14 @@ def _pods_of(node: Object, view: View) -> Iterable[str]:
         yield from (pod.key for pod in view.of(PODS).on_node(node.head.name))
 
 
+def _same_service(old: Object, new: Object) -> bool:
+    return _is_out_of_service(old) == _is_out_of_service(new)
+
+
 CONTROLLER = Controller(
     name="pod-garbage-collector",
     component="pod-garbage-collector",
     reconcile=reconcile,
     resource=PODS,
-    watches=(Watch(NODES, _pods_of),),
+    watches=(Watch(NODES, _pods_of, _same_service),),
 )

@@ -42,5 +42,5 @@ CONTROLLER = Controller(
     component="replicaset-controller",
     reconcile=reconcile,
     resource=REPLICASETS,
-    watches=(Watch(PODS, _concerned),),
+    watches=(Watch(PODS, _concerned, pods.same_standing),),
 )

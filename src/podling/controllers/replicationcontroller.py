@@ -43,5 +43,5 @@ CONTROLLER = Controller(
     component="replication-controller",
     reconcile=reconcile,
     resource=REPLICATIONCONTROLLERS,
-    watches=(Watch(PODS, _concerned),),
+    watches=(Watch(PODS, _concerned, pods.same_standing),),
 )

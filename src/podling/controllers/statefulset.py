@@ -228,6 +228,6 @@ CONTROLLER = Controller(
     component="statefulset-controller",
     reconcile=reconcile,
     resource=STATEFULSETS,
-    watches=(Watch(PODS, _concerned), Watch(CONTROLLERREVISIONS, _concerned)),
+    watches=(Watch(PODS, _concerned, pods.same_standing), Watch(CONTROLLERREVISIONS, _concerned)),
     reads=(PERSISTENTVOLUMECLAIMS,),
 )

@@ -15,14 +15,22 @@ from podling.reconcile.action import Plan
 from podling.reconcile.view import View
 
 Keys = Callable[[Object, View], Iterable[str]]
+Alike = Callable[[Object, Object], bool]
+"""Whether nothing follows from the change of an object from one state to the other."""
+
+
+def _never(old: Object, new: Object) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Changes of another resource that concern the controller: `keys` is asked for the old and the new object."""
+    """Changes of another resource that concern the controller: `keys` is asked for the old and the new object, unless
+    they are `alike`."""
 
     resource: Resource
     keys: Keys
+    alike: Alike = _never
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +56,5 @@ class Controller:
     """It only guards objects: a kind that nobody else acts on still does nothing."""
     everything: bool = False
     """It reads every served resource."""
-    alike: Callable[[Object, Object], bool] = lambda old, new: False
+    alike: Alike = _never
     """Whether a change of an object means nothing, to itself or (`related`) to others: asked before anything else."""

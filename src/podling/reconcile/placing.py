@@ -57,6 +57,12 @@ def bound(spec: Json, node: str) -> Json:
     return {**spec, "affinity": affinity, "tolerations": [*given, *missing]}
 
 
+def same_place(old: Object, new: Object) -> bool:
+    """Whether a node takes the same Pods as before."""
+    before, after = old.view, new.view
+    return bool(old.head.labels == new.head.labels and before.spec == after.spec)
+
+
 def node_of(pod: Object) -> str:
     """Where a Pod is, or is made for."""
     spec: PodSpec = pod.view.spec

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podstatus import PodCondition
 from podling.api.kinds.meta import ObjectMeta, OwnerReference
+from podling.api.objects import Object
 from podling.env import parse_rfc3339
 
 
@@ -22,6 +23,16 @@ def is_ready(pod: Pod) -> bool:
 def is_finished(pod: Pod) -> bool:
     """It will never run again."""
     return pod.status.phase in ("Succeeded", "Failed")
+
+
+def same_standing(old: Object, new: Object) -> bool:
+    """Whether nothing changed that those look at who count Pods: not every status is news to them."""
+    before, after = old.head, new.head
+    if (before.uid, before.deleting, before.owners) != (after.uid, after.deleting, after.owners):
+        return False
+    if before.labels != after.labels or old.view.status.phase != new.view.status.phase:
+        return False
+    return condition(old.view, "Ready") == condition(new.view, "Ready")
 
 
 def is_active(pod: Pod) -> bool:

@@ -6,6 +6,8 @@ import json
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from podling.env import SystemEnv
 from podling.pki.ca import CertificateAuthority, new_signing_key
@@ -63,10 +65,10 @@ async def test_a_certificate_is_its_common_name_and_organizations() -> None:
         pair = api.authority.client("jane", ["devs", "ops"], SystemEnv().now())
         async with api.client(pair) as jane:
             review = await jane.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={})
-        assert review.json()["status"]["userInfo"] == {
-            "username": "jane",
-            "groups": ["devs", "ops", "system:authenticated"],
-        }
+        info = review.json()["status"]["userInfo"]
+        assert (info["username"], info["groups"]) == ("jane", ["devs", "ops", "system:authenticated"])
+        fingerprint = x509.load_pem_x509_certificate(pair.certificate).fingerprint(hashes.SHA256()).hex()
+        assert info["extra"] == {"authentication.kubernetes.io/credential-id": [f"X509SHA256={fingerprint}"]}
 
 
 async def test_a_certificate_of_another_authority_is_refused_by_tls() -> None:

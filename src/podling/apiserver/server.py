@@ -237,7 +237,9 @@ def _identify(transport: asyncio.Transport) -> User | None:
         for option, value in KEEP_ALIVE:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return certificate_user(secured.getpeercert()) if secured is not None else None
+    return (
+        certificate_user(secured.getpeercert(), secured.getpeercert(binary_form=True)) if secured is not None else None
+    )
 
 
 def _acted_on(config: Config, schemas: Schemas) -> list[tuple[str, str]]:

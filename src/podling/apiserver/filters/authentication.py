@@ -6,6 +6,7 @@ is not valid is an error, never an anonymous request (Kubernetes documentation, 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from podling.api.errors import Unauthorized
@@ -13,6 +14,7 @@ from podling.apiserver.message import ANONYMOUS, Request, User
 from podling.apiserver.registry.bearertokens import BearerTokens
 
 AUTHENTICATED = "system:authenticated"
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 class Authentication:
@@ -35,8 +37,9 @@ class Authentication:
         request.user = ANONYMOUS
 
 
-def certificate_user(peer: Any) -> User | None:
-    """The user of a peer certificate as `ssl` decodes it (`getpeercert()`); None without one."""
+def certificate_user(peer: Any, encoded: bytes | None = None) -> User | None:
+    """The user of a peer certificate as `ssl` decodes it (`getpeercert()`), by whose fingerprint his deeds can be told
+    from those of another certificate of the same name; None without one."""
     if not peer:
         return None
     subject = [pair for relative in peer.get("subject", ()) for pair in relative]
@@ -44,4 +47,5 @@ def certificate_user(peer: Any) -> User | None:
     groups = tuple(value for key, value in subject if key == "organizationName")
     if not names:
         return None
-    return User(names[-1], (*groups, AUTHENTICATED))
+    extra = {CREDENTIAL: (f"X509SHA256={hashlib.sha256(encoded).hexdigest()}",)} if encoded else {}
+    return User(names[-1], (*groups, AUTHENTICATED), extra=extra)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.apiserver.serving import DEFAULT, Api, serving
 from tests.apiserver.webhookserver import allow, patched, webhook
 
 Json = dict[str, Any]
+P, T = ParamSpec("P"), TypeVar("T")
 MAPS = f"{DEFAULT}/configmaps"
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -362,3 +364,29 @@ async def test_a_mutating_policy_that_wants_it_is_applied_again_after_a_webhook(
         await mutate(api, "z-again", applying(counting.replace("saw", "again")), reinvocationPolicy="IfNeeded")
         made = await api.config_map("x")
         assert made["metadata"]["annotations"] == {"once": "value", "again": "new"}
+
+
+class Threads(SystemEnv):
+    """Counts what is done beside the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = 0
+
+    async def in_thread(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self.used += 1
+        return await super().in_thread(function, *args, **kwargs)
+
+
+async def test_an_expression_that_takes_long_is_evaluated_beside_the_loop() -> None:
+    numbers = ", ".join(str(number) for number in range(100))
+    slow = f"[{numbers}].all(a, [{numbers}].all(b, a + b + object.data.key.size() >= 0))"
+    env = Threads()
+    async with serving(env=env) as api:
+        await install(api, policy("p", {"expression": "object.data.key.size() > 0"}))
+        before = env.used
+        await api.config_map("quick")
+        assert env.used == before
+        await install(api, policy("q", {"expression": slow}), binding="c")
+        await api.config_map("slow")
+        assert env.used == before + 1

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from podling.api.cel import PER_MATCH, Budget, CelBudgetExceeded, CelEvaluationError
+from podling.api.cel import PER_MATCH, CelBudgetExceeded, CelEvaluationError
 from podling.apiserver.policies.compiling import Compiled, Compilers, evaluated
+from podling.apiserver.policies.sparing import Limits
 
 
 class Condition(NamedTuple):
@@ -29,15 +30,16 @@ class ConditionsFailed(Exception):
     """Whether they hold could not be found out; the text says why."""
 
 
-def hold(conditions: Sequence[Condition], values: Mapping[str, Any], *, ignores_failure: bool) -> bool:
-    """Raises ConditionsFailed where that is not to be ignored."""
-    budget = Budget(PER_MATCH)
+def hold(conditions: Sequence[Condition], values: Mapping[str, Any], limits: Limits, *, ignores_failure: bool) -> bool:
+    """Raises ConditionsFailed where that is not to be ignored, Overlong."""
+    budget = limits.budget(PER_MATCH)
     failed: list[str] = []
     for each in conditions:
         try:
             if evaluated(each.program, values, budget) is not True:
                 return False
-        except CelBudgetExceeded:
+        except CelBudgetExceeded as error:
+            limits.exhausted(error)
             failed.append(
                 "validation failed due to running out of cost budget, no further validation rules will be run"
             )

@@ -54,6 +54,8 @@ class Policy:
         self.criteria = Criteria.of(self._spec.get("matchConstraints") or {})
         self.param_kind: Mapping[str, str] | None = self._spec.get("paramKind")
         self.ignores_failure = self._spec.get("failurePolicy") == "Ignore"
+        self.asks = "authorizer" in str(self._spec)
+        """Whether an expression may ask the authorizer."""
         self.reinvoked = self._spec.get("reinvocationPolicy") == "IfNeeded"
 
     @cached_property

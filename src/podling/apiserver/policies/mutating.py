@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from podling.api.cel import PER_VALIDATION, Budget, CelError, CelEvaluationError
+from podling.api.cel import PER_VALIDATION, CelBudgetExceeded, CelError
 from podling.api.errors import ApiError
 from podling.api.patch import json_patch
 from podling.api.patch.apply import merge
@@ -21,11 +21,13 @@ from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.definitions import Binding, Mutation, Policies, Policy
 from podling.apiserver.policies.denial import Denial, denied
 from podling.apiserver.policies.params import NoParams, Params
+from podling.apiserver.policies.sparing import Limits, spared
 from podling.apiserver.policies.values import Composed, Facts, plain
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.content import settled, take_back
 from podling.apiserver.webhooks.matching import Matcher, exempt
 from podling.apiserver.webhooks.mutating import Rounds
+from podling.env import Env
 
 Json = dict[str, Any]
 KEY = "mutating policies"
@@ -41,8 +43,8 @@ class MutatingPolicies:
     subresources = True
     operations = ("CREATE", "UPDATE")
 
-    def __init__(self, policies: Policies, matcher: Matcher, params: Params, facts: Facts) -> None:
-        self._policies, self._matcher, self._params, self._facts = policies, matcher, params, facts
+    def __init__(self, env: Env, policies: Policies, matcher: Matcher, params: Params, facts: Facts) -> None:
+        self._env, self._policies, self._matcher, self._params, self._facts = env, policies, matcher, params, facts
 
     async def admit(self, attempt: Attempt) -> bool:
         """Whether the object was changed. Raises Invalid where a policy that has to be applied cannot be."""
@@ -80,29 +82,42 @@ class MutatingPolicies:
         return bool(before != attempt.obj)
 
     async def _apply(self, attempt: Attempt, policy: Policy, param: Json | None, served: Served) -> None:
-        values = {**await self._facts.values(attempt, served, mutating=True), "params": param}
-        if not hold(policy.conditions, values, ignores_failure=policy.ignores_failure):
-            return
-        budget = Budget(PER_VALIDATION)
-        for mutation in policy.mutations:
-            Composed(policy.variables, values, budget)
-            changed = mutated(mutation, values, served, budget)
+        """One mutation after the other; each sees what those before it made."""
+        for index, mutation in enumerate(policy.mutations):
+            values = {**await self._facts.values(attempt, served, mutating=True), "params": param}
+            judge = partial(evaluation, policy, mutation, values, conditional=not index)
+            wanted = await spared(self._env, judge, asks=policy.asks)
+            if wanted is None:
+                return
             try:
+                changed = mutated(mutation, values["object"], wanted, served)
                 await settled(partial(take_back, attempt, served, changed))
             except ApiError as error:
                 raise Unmutated(error.message) from None
-            values |= await self._facts.values(attempt, served, mutating=True)
 
 
-def mutated(mutation: Mutation, values: Json, served: Served, budget: Budget) -> Json:
-    """The object after one mutation. Raises Unmutated."""
+def evaluation(policy: Policy, mutation: Mutation, values: Json, limits: Limits, *, conditional: bool) -> Any:
+    """What a mutation says, as JSON; None where the policy's conditions (asked for if `conditional`) do not hold.
+
+    Raises Unmutated, ConditionsFailed, Overlong.
+    """
+    values = dict(values)
+    if conditional and not hold(policy.conditions, values, limits, ignores_failure=policy.ignores_failure):
+        return None
+    budget = limits.budget(PER_VALIDATION)
+    Composed(policy.variables, values, budget)
     try:
-        wanted = plain(evaluated(mutation.program, values, budget))
-    except CelEvaluationError as error:
-        raise Unmutated(f"expression '{mutation.expression}' resulted in error: {error.message}") from None
-    except CelError as error:
+        return plain(evaluated(mutation.program, values, budget))
+    except CelBudgetExceeded as error:
+        limits.exhausted(error)
         raise Unmutated(error.message) from None
-    obj: Json = copied(values["object"])
+    except CelError as error:
+        raise Unmutated(f"expression '{mutation.expression}' resulted in error: {error.message}") from None
+
+
+def mutated(mutation: Mutation, shown: Json, wanted: Any, served: Served) -> Json:
+    """The object after one mutation. Raises Unmutated."""
+    obj: Json = copied(shown)
     if mutation.kind == "JSONPatch":
         return _patched(obj, wanted)
     if not isinstance(wanted, dict):

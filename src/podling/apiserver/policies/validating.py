@@ -13,9 +13,11 @@ from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.definitions import Binding, Policies, Policy, Validation
 from podling.apiserver.policies.denial import Denial, denied
 from podling.apiserver.policies.params import NoParams, Params
+from podling.apiserver.policies.sparing import FULL, Limits, spared
 from podling.apiserver.policies.values import Composed, Facts
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.matching import Matcher, exempt
+from podling.env import Env
 
 Json = dict[str, Any]
 LONGEST_MESSAGE = 5 * 1024
@@ -34,8 +36,8 @@ class ValidatingPolicies:
     subresources = True
     operations = OPERATIONS
 
-    def __init__(self, policies: Policies, matcher: Matcher, params: Params, facts: Facts) -> None:
-        self._policies, self._matcher, self._params, self._facts = policies, matcher, params, facts
+    def __init__(self, env: Env, policies: Policies, matcher: Matcher, params: Params, facts: Facts) -> None:
+        self._env, self._policies, self._matcher, self._params, self._facts = env, policies, matcher, params, facts
 
     async def validate(self, attempt: Attempt) -> None:
         """Raises the first denial, with its policy's reason."""
@@ -51,70 +53,80 @@ class ValidatingPolicies:
                 if binding.criteria is None or self._matcher.version(binding.criteria, attempt) is not None:
                     if served not in shown:
                         shown[served] = await self._facts.values(attempt, served, mutating=False)
-                    denials += self._bound(attempt, policy, binding, shown[served])
+                    denials += await self._bound(attempt, policy, binding, shown[served])
         if denials:
             raise denied(attempt, denials[0], [Cause("", denials[0].message)])
 
-    def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, values: Json) -> Iterator[Denial]:
+    async def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, values: Json) -> list[Denial]:
         try:
             params = self._params.collect(policy.param_kind, binding.param_ref, attempt.namespace)
         except NoParams as error:
-            if not policy.ignores_failure:
-                yield Denial(policy.name, binding.name, f"failed to configure binding: {error}", "Invalid")
-            return
-        for each in params:
-            for failure in failures(policy, {**values, "params": each}):
-                if "Warn" in binding.actions:
-                    attempt.request.warn(
-                        f"Validation failed for ValidatingAdmissionPolicy '{policy.name}' with binding "
-                        f"'{binding.name}': {failure.message}"
-                    )
-                if "Deny" in binding.actions:
-                    yield Denial(policy.name, binding.name, failure.message, failure.reason)
+            why = f"failed to configure binding: {error}"
+            return [] if policy.ignores_failure else [Denial(policy.name, binding.name, why, "Invalid")]
+        found = [failure for each in params for failure in await self._judged(policy, {**values, "params": each})]
+        if "Warn" in binding.actions:
+            about = f"Validation failed for ValidatingAdmissionPolicy '{policy.name}' with binding '{binding.name}'"
+            for failure in found:
+                attempt.request.warn(f"{about}: {failure.message}")
+        if "Deny" not in binding.actions:
+            return []
+        return [Denial(policy.name, binding.name, failure.message, failure.reason) for failure in found]
+
+    async def _judged(self, policy: Policy, values: Json) -> list[Failure]:
+        def judge(limits: Limits) -> list[Failure]:
+            return list(failures(policy, dict(values), limits))
+
+        return await spared(self._env, judge, asks=policy.asks)
 
 
-def failures(policy: Policy, values: Json) -> Iterator[Failure]:
-    """What of a policy does not hold for one set of parameters."""
+def failures(policy: Policy, values: Json, limits: Limits = FULL) -> Iterator[Failure]:
+    """What of a policy does not hold for one set of parameters; `values` are added to. Raises Overlong."""
     try:
-        if not hold(policy.conditions, values, ignores_failure=policy.ignores_failure):
+        if not hold(policy.conditions, values, limits, ignores_failure=policy.ignores_failure):
             return
     except ConditionsFailed as error:
         yield Failure(str(error))
         return
-    budget = Budget(PER_VALIDATION)
+    budget = limits.budget(PER_VALIDATION)
     Composed(policy.variables, values, budget)
     for validation in policy.validations:
-        failure = _judged(policy, validation, values, budget)
+        failure = _holds(policy, validation, values, budget, limits)
         if failure is not None:
             yield failure
     for key, program in policy.annotations:
         try:
             evaluated(program, values, budget)
         except CelError as error:
+            if isinstance(error, CelBudgetExceeded):
+                limits.exhausted(error)
             if not policy.ignores_failure:
                 yield Failure(f'failed to evaluate auditAnnotation "{key}": {error.message}')
 
 
-def _judged(policy: Policy, validation: Validation, values: Json, budget: Budget) -> Failure | None:
+def _holds(policy: Policy, validation: Validation, values: Json, budget: Budget, limits: Limits) -> Failure | None:
     said = validation.said
     try:
         if evaluated(validation.program, values, budget) is True:
             return None
-    except CelBudgetExceeded:
+    except CelBudgetExceeded as error:
+        limits.exhausted(error)
         return None if policy.ignores_failure else Failure(NO_BUDGET)
     except CelError as error:
         text = f"expression '{said['expression']}' resulted in error: {error.message}"
         return None if policy.ignores_failure else Failure(text)
-    message = _message(validation, values, budget) or str(said.get("message") or "").strip()
+    message = _message(validation, values, budget, limits) or str(said.get("message") or "").strip()
     return Failure(message or f"failed expression: {said['expression'].strip()}", said.get("reason") or "Invalid")
 
 
-def _message(validation: Validation, values: Mapping[str, Any], budget: Budget) -> str:
+def _message(validation: Validation, values: Mapping[str, Any], budget: Budget, limits: Limits) -> str:
     """By the messageExpression; one that fails, or whose text is no message, is as none."""
     if validation.message is None:
         return ""
     try:
         found = evaluated(validation.message, values, budget)
+    except CelBudgetExceeded as error:
+        limits.exhausted(error)
+        return ""
     except CelError:
         return ""
     text = found.strip() if isinstance(found, str) else ""

@@ -7,6 +7,7 @@ from typing import Any
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.denial import refused
+from podling.apiserver.policies.sparing import Limits, spared
 from podling.apiserver.policies.values import Facts
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.client import WebhookClient, WebhookError
@@ -30,8 +31,12 @@ class Asking:
         if served is None or not hook.conditions:
             return served
         values = await self._facts.values(attempt, served, mutating=mutating)
+
+        def judge(limits: Limits) -> bool:
+            return hold(hook.conditions, values, limits, ignores_failure=hook.ignores_failure)
+
         try:
-            return served if hold(hook.conditions, values, ignores_failure=hook.ignores_failure) else None
+            return served if await spared(self._env, judge, asks=hook.asks) else None
         except ConditionsFailed as error:
             raise refused(attempt, str(error)) from None
 

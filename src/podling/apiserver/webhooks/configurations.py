@@ -36,6 +36,11 @@ class Hook:
     """May be asked again where somebody changed the object after it (reinvocationPolicy IfNeeded)."""
 
     @property
+    def asks(self) -> bool:
+        """Whether a condition may ask the authorizer."""
+        return any("authorizer" in each.expression for each in self.conditions)
+
+    @property
     def dry_run(self) -> bool:
         """Whether it may be asked about what will not happen."""
         return self.said.get("sideEffects") in ("None", "NoneOnDryRun")

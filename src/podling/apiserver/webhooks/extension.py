@@ -32,6 +32,7 @@ class Extension:
         self, env: Env, cache: WatchCache, dialer: Dialer, resources: Resources, authorizer: Authorizer
     ) -> None:
         self.client = WebhookClient(cache, env, dialer)
+        self._env = env
         compilers, facts = Compilers(), Facts(cache, authorizer)
         self._cache, self._authorizer, self._facts, self._resources = cache, authorizer, facts, resources
         self._matcher, self._params = Matcher(cache, resources), Params(cache, resources)
@@ -52,7 +53,7 @@ class Extension:
     def mutating(self) -> Sequence[object]:
         """In upstream's order."""
         return (
-            MutatingPolicies(self._mutating_policies, self._matcher, self._params, self._facts),
+            MutatingPolicies(self._env, self._mutating_policies, self._matcher, self._params, self._facts),
             MutatingWebhooks(self._mutating, self._asking),
         )
 
@@ -61,7 +62,7 @@ class Extension:
         return (
             TypeChecking(self._resources, self._params),
             ParamRights(self._cache, self._authorizer, self._params),
-            ValidatingPolicies(self._validating_policies, self._matcher, self._params, self._facts),
+            ValidatingPolicies(self._env, self._validating_policies, self._matcher, self._params, self._facts),
             ValidatingWebhooks(self._validating, self._asking),
         )
 

@@ -22,52 +22,61 @@ TYPES = {
 }
 ENVIRONMENT = library.NewEnv(variables={name: library.Type(kind) for name, kind in KINDS.items()})
 
-numbers = st.deferred(
-    lambda: st.one_of(
-        st.integers(-9, 9).map(lambda value: f"({value})"),
-        st.sampled_from(["n", "size(s)", "l[0]", "m.a", "m['b']", "l[7]", "m.zz", "9223372036854775807"]),
-        st.builds("({} {} {})".format, numbers, st.sampled_from("+-*/%"), numbers),
-        st.builds("({} ? {} : {})".format, truths, numbers, numbers),
-        st.builds("size({})".format, lists),
-        st.builds("-({})".format, numbers),
-        st.builds("int({})".format, st.sampled_from(["'12'", "'x'", "d", "1.9", "-1.9", "7u"])),
-    )
-)
-texts = st.deferred(
-    lambda: st.one_of(
-        st.sampled_from(["s", "'a'", "''", "'a.b'"]),
-        st.builds("({} + {})".format, texts, texts),
-        st.builds("string({})".format, numbers),
-    )
-)
-lists = st.deferred(
-    lambda: st.one_of(
-        st.just("l"),
-        st.builds("[{}, {}]".format, numbers, numbers),
-        st.builds("{}.map(x, x + {})".format, lists, numbers),
-        st.builds("{}.filter(x, x > {})".format, lists, numbers),
-        st.builds("({} + {})".format, lists, lists),
-    )
-)
-truths = st.deferred(
-    lambda: st.one_of(
-        st.sampled_from(["true", "false", "t", "has(m.a)", "has(m.zz)", "d > 2.0"]),
-        st.builds("({} {} {})".format, numbers, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), numbers),
-        st.builds("({} {} {})".format, truths, st.sampled_from(["&&", "||"]), truths),
-        st.builds("!({})".format, truths),
-        st.builds("({} in {})".format, numbers, lists),
-        st.builds(
-            "{}.{}(x, x {} {})".format,
-            lists,
-            st.sampled_from(["all", "exists", "exists_one"]),
-            st.sampled_from(["<", "=="]),
-            numbers,
-        ),
-        st.builds("{}.{}({})".format, texts, st.sampled_from(["contains", "startsWith", "endsWith", "matches"]), texts),
-        st.builds("({} == {})".format, lists, lists),
-        st.builds("({} < {})".format, texts, texts),
-    )
-)
+LEAVES = {
+    "number": (
+        "n",
+        "size(s)",
+        "l[0]",
+        "m.a",
+        "m['b']",
+        "l[7]",
+        "m.zz",
+        "9223372036854775807",
+        "(-7)",
+        "0",
+        "2",
+        "int('x')",
+    ),
+    "text": ("s", "'a'", "''", "'a.b'"),
+    "list": ("l", "[2, 1]"),
+    "truth": ("true", "false", "t", "has(m.a)", "has(m.zz)", "d > 2.0"),
+}
+# A result's kind: forms, each with the kinds of its parts.
+FORMS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "number": (
+        *((f"({{}} {operator} {{}})", ("number", "number")) for operator in "+-*/%"),
+        ("({} ? {} : {})", ("truth", "number", "number")),
+        ("size({})", ("list",)),
+        ("(-{})", ("number",)),
+        ("int(double({}) / 2.0)", ("number",)),
+    ),
+    "text": (("({} + {})", ("text", "text")), ("string({})", ("number",))),
+    "list": (
+        ("[{}, {}]", ("number", "number")),
+        ("{}.map(x, x + {})", ("list", "number")),
+        ("{}.filter(x, x > {})", ("list", "number")),
+        ("({} + {})", ("list", "list")),
+    ),
+    "truth": (
+        *((f"({{}} {operator} {{}})", ("number", "number")) for operator in ("<", "<=", ">", ">=", "==", "!=")),
+        *((f"({{}} {operator} {{}})", ("truth", "truth")) for operator in ("&&", "||")),
+        ("(!{})", ("truth",)),
+        ("({} in {})", ("number", "list")),
+        *((f"{{}}.{macro}(x, x < {{}})", ("list", "number")) for macro in ("all", "exists", "exists_one")),
+        *((f"{{}}.{method}({{}})", ("text", "text")) for method in ("contains", "startsWith", "endsWith", "matches")),
+        ("({} == {})", ("list", "list")),
+        ("({} < {})", ("text", "text")),
+    ),
+}
+
+
+@st.composite
+def expressions(draw: st.DrawFn, kind: str | None = None, depth: int = 4) -> str:
+    kind = kind or draw(st.sampled_from(sorted(FORMS)))
+    if not depth or draw(st.integers(0, 3)) == 0:
+        return draw(st.sampled_from(LEAVES[kind]))
+    form, parts = draw(st.sampled_from(FORMS[kind]))
+    return form.format(*[draw(expressions(part, depth - 1)) for part in parts])
 
 
 def theirs(expression: str) -> Any:
@@ -86,8 +95,8 @@ def ours(expression: str) -> Any:
         return None
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.one_of(truths, numbers, texts, lists))
+@settings(max_examples=100, deadline=None)
+@given(expressions())
 def test_both_evaluators_agree(expression: str) -> None:
     assert ours(expression) == theirs(expression), expression
 

@@ -136,6 +136,9 @@ SPEC = cel.struct(
         "ratio": cel.DOUBLE,
         "labels": cel.map_of(cel.STRING, cel.INT),
         "a__dash__b": cel.INT,
+        "foo_bar": cel.map_of(cel.STRING, cel.STRING),
+        "fooBar": cel.map_of(cel.STRING, cel.STRING),
+        "__namespace__": cel.STRING,
         "maybe": cel.CelType("int", nullable=True),
         "parts": cel.list_of(cel.struct("Part", {"x": cel.INT})),
         "grid": cel.list_of(cel.list_of(cel.INT)),
@@ -149,6 +152,9 @@ GIVEN = {
     "ratio": 1,
     "labels": {"a-b": 1},
     "a-b": 4,
+    "foo_bar": {"x": "y"},
+    "fooBar": {"x": "z"},
+    "namespace": "here",
     "maybe": None,
     "parts": [{"x": 1}],
     "grid": [[1], [2]],
@@ -161,6 +167,7 @@ GIVEN = {
     [
         ("self.a__dash__b == 4 && self.labels['a-b'] == 1", True),
         ("self.when > timestamp('2019-01-01T00:00:00Z')", True),
+        ("self.foo_bar.x + self.fooBar.x + self.__namespace__", "yzhere"),
         ("self.ratio + 1.5", 2.5),
         ("self.maybe == null && has(self.maybe)", True),
         ("self.parts.all(p, p.x < 1.5)", True),
@@ -181,7 +188,7 @@ def test_values_of_json_are_what_their_schema_says(expression: str, value: Any) 
         ("self.replcas", "ERROR: <input>:1:5: undefined field 'replcas'"),
         ("self.parts.all(p, p.y)", "undefined field 'y'"),
         ("self.tags == 'a'", "found no matching overload for '_==_' applied to '(list(string), string)'"),
-        ("self == self.parts[0]", "applied to '(Spec, Part1)'"),
+        ("self == self.parts[0]", "applied to '(Spec, Part)'"),
     ],
 )
 def test_a_field_that_no_schema_has_is_refused(expression: str, message: str) -> None:

@@ -134,7 +134,7 @@ class Structs:
     def _named(self, type_: CelType) -> str:
         known = self._known.get(id(type_))
         if known is None:
-            known = self._known[id(type_)] = f"{type_.name}{len(self._messages) or ''}"
+            known = self._known[id(type_)] = f"{type_.name}_{len(self._messages)}"
             self._messages.append((known, type_))
         return known
 
@@ -147,7 +147,7 @@ class Structs:
         pool = descriptor_pool.DescriptorPool()
         for data in _well_known():
             pool.AddSerializedFile(data)
-        file = descriptor_pb2.FileDescriptorProto(name="schema.proto", package=PACKAGE, syntax="proto3")
+        file = descriptor_pb2.FileDescriptorProto(name="schema.proto", package=PACKAGE, syntax="proto2")
         file.dependency.extend(f"google/protobuf/{name}.proto" for name in _IMPORTS)
         done = 0
         while done < len(self._messages):  # more are met on the way
@@ -160,6 +160,8 @@ class Structs:
 
     def _declare(self, message: DescriptorProto, type_: CelType) -> None:
         entries: set[str] = set()
+        # `foo_bar` and `fooBar` may stand side by side: nobody writes these messages as JSON.
+        message.options.deprecated_legacy_json_field_conflicts = True
         for number, (name, field) in enumerate((type_.fields or {}).items(), 1):
             entry = f"{_camel(name)}Entry"
             if field.name == "map" and _direct(field.params[1]) and entry not in entries:
@@ -168,8 +170,7 @@ class Structs:
                 continue
             repeated = field.name == "list" and _direct(field.params[0])
             said = self._field(field.params[0] if repeated else field)
-            # A reserved word or twice the same camelCase would be refused as a JSON name that nobody uses.
-            message.field.add(name=name, number=number, label=3 if repeated else 1, json_name=f"f{number}", **said)
+            message.field.add(name=name, number=number, label=_REPEATED if repeated else 1, **said)
 
     def _map(self, message: DescriptorProto, name: str, number: int, field: CelType) -> None:
         entry = message.nested_type.add(name=f"{_camel(name)}Entry")
@@ -177,9 +178,7 @@ class Structs:
         entry.field.add(name="key", number=1, label=1, type=_SCALARS["string"])
         entry.field.add(name="value", number=2, label=1, **self._field(field.params[1]))
         whole = f".{PACKAGE}.{message.name}.{entry.name}"
-        message.field.add(
-            name=name, number=number, label=_REPEATED, type=_MESSAGE, type_name=whole, json_name=f"f{number}"
-        )
+        message.field.add(name=name, number=number, label=_REPEATED, type=_MESSAGE, type_name=whole)
 
     def _field(self, type_: CelType) -> Json:
         if type_.fields is not None:
@@ -217,7 +216,7 @@ def _well_known() -> tuple[bytes, ...]:
 
 
 _STRUCT: Final = re.compile(rf" not found in struct '{PACKAGE}\.[A-Za-z0-9_.]*'")
-_NAMED: Final = re.compile(rf"\b{PACKAGE}\.([A-Za-z_][A-Za-z0-9_]*)")
+_NAMED: Final = re.compile(rf"\b{PACKAGE}\.([A-Za-z_][A-Za-z0-9_]*)_\d+\b")
 
 
 def _cleaned(text: str) -> str:

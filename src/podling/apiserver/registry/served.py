@@ -93,7 +93,8 @@ def encode(obj: Json) -> bytes:
     raw = orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
     if len(raw) > MAX_OBJECT:
         raise RequestEntityTooLarge("etcdserver: request is too large")
-    return raw
+    # orjson's bytes keep the room they grew in, several times their length, and these are kept.
+    return bytes(memoryview(raw))
 
 
 class Resources:

@@ -234,3 +234,14 @@ async def test_a_limit_range_bounds_claims() -> None:
             'persistentvolumeclaims "c" is forbidden: '
             "maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi"
         )
+
+
+async def test_a_pod_that_is_none_is_told_so_and_not_filled_in() -> None:
+    async with serving() as api:
+        await api.account()
+        await limit_range(api, default={"cpu": "1"})
+        await quota(api, requests_cpu="1")
+        for spec in ({}, {"containers": []}, {"containers": [{}]}, {"containers": [{"image": "x"}]}):
+            answer = await api.http.post(PODS, json={"metadata": {"name": "p"}, "spec": spec})
+            assert answer.status_code == 422, answer.text
+        assert (await api.http.post(PODS, json={"metadata": {"name": "p"}})).status_code == 422

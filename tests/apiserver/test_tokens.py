@@ -157,8 +157,9 @@ async def test_a_bootstrap_token_makes_a_bootstrapper() -> None:
         {"expiration": "soon"},
         {"usage_bootstrap_authentication": "false"},
         {"auth_extra_groups": "system:masters"},
+        {"token_secret": "ä"},
     ],
-    ids=["expired", "unreadable end", "not for authentication", "a group it must not give"],
+    ids=["expired", "unreadable end", "not for authentication", "a group it must not give", "another secret"],
 )
 async def test_a_bootstrap_token_that_is_not_good_is_no_token(data: dict[str, str]) -> None:
     async with serving() as api:

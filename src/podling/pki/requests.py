@@ -131,12 +131,16 @@ def is_certificates(pem: bytes) -> bool:
 
 
 def _load(pem: bytes) -> x509.CertificateSigningRequest:
+    """Everything in it can be read from here on."""
     if MARKER not in pem:
         raise BadRequest("PEM block type must be CERTIFICATE REQUEST")
     try:
         request = x509.load_pem_x509_csr(pem)
         valid = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, InvalidSignature) as error:
+        request.public_key()
+        str(request.subject)
+        str(request.extensions)
+    except (ValueError, UnsupportedAlgorithm, InvalidSignature, x509.DuplicateExtension) as error:
         raise BadRequest(str(error)) from error
     if not valid:
         raise BadRequest("the request's signature does not fit its key")
@@ -148,8 +152,6 @@ def _alternative_names(request: x509.CertificateSigningRequest) -> x509.SubjectA
         return request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
-    except ValueError as error:
-        raise BadRequest(str(error)) from error
 
 
 def _key_usage(usages: Collection[str]) -> x509.KeyUsage:

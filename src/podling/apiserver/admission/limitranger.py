@@ -39,7 +39,7 @@ class LimitRanger:
             limits.fill(attempt.obj, limit_range)
             filled = True
         if filled:
-            attempt.obj.setdefault("status", {})["qosClass"] = qos_class(attempt.obj["spec"])
+            attempt.obj.setdefault("status", {})["qosClass"] = qos_class(attempt.obj.get("spec") or {})
 
     async def validate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""

@@ -40,7 +40,9 @@ class BootstrapTokens:
         data = decoded(body.get("data") or {})
         if body.get("type") != TYPE or data.get("token-id") != identity:
             return None
-        if not hmac.compare_digest(data.get("token-secret", ""), secret) or expired(data, self._env.now()):
+        if not hmac.compare_digest(data.get("token-secret", "").encode(), secret.encode()):
+            return None
+        if expired(data, self._env.now()):
             return None
         groups = _groups(data.get("auth-extra-groups", ""))
         if groups is None or data.get("usage-bootstrap-authentication") != "true":

@@ -25,7 +25,7 @@ def fill(pod: Json, limit_range: Json) -> None:
     notes = [
         note
         for field, title in _CONTAINERS
-        for container in pod["spec"].get(field) or ()
+        for container in (pod.get("spec") or {}).get(field) or ()
         for note in _fill(container, title, defaults)
     ]
     if notes:
@@ -40,7 +40,7 @@ def _fill(container: Json, title: str, defaults: list[Json]) -> Iterator[str]:
         silent = sorted(set(wanted) - set(resources.get(side) or {}))
         if silent:
             resources[side] = {**(resources.get(side) or {}), **{name: wanted[name] for name in silent}}
-            yield f"{', '.join(silent)} {word} for {title} {container['name']}"
+            yield f"{', '.join(silent)} {word} for {title} {container.get('name', '')}"
 
 
 def pod_errors(spec: PodSpec, limit_range: Json) -> list[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from podling.api.catalog import Catalog
 from podling.apiserver.config import Config
@@ -20,6 +20,7 @@ from podling.apiserver.server import ApiServer
 from podling.client.informer import Informers
 from podling.client.resources import PODS, SERVICEACCOUNTS
 from podling.client.rest import Rest
+from podling.cluster.child import QUIET_COLLECTIONS
 from podling.controllermanager.manager import ControllerManager
 from podling.controllermanager.served import served_by
 from podling.env import SystemEnv
@@ -93,23 +94,42 @@ def _settle() -> None:
     sys.setswitchinterval(0.0005)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 1000)
+    gc.set_threshold(*QUIET_COLLECTIONS)
 
 
 class Holding:
-    """How long the loop was held at most, in CPU seconds of its thread: what others took of the machine is not ours."""
+    """The longest that one callback held the loop, in CPU seconds of its thread: what others take of the machine does
+    not count. For asyncio's own loop; `with` it around what runs.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
-        self._last = time.thread_time()
+        self.turn = 0.0
+        """The longest turn of the loop: all that was ready at once."""
+        self._began = time.thread_time()
+
+    def __enter__(self) -> Self:
+        self._run = run = asyncio.Handle._run
+
+        def timed(handle: asyncio.Handle) -> None:
+            before = time.thread_time()
+            run(handle)
+            self.longest = max(self.longest, time.thread_time() - before)
+
+        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.Handle._run = self._run  # type: ignore[method-assign]
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Until cancelled: turns of the loop."""
         while True:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
             now = time.thread_time()
-            self.longest = max(self.longest, now - self._last)
-            self._last = now
+            self.turn, self._began = max(self.turn, now - self._began), now
+            await asyncio.sleep(0.001)
+            self._began = time.thread_time()
 
     def reset(self) -> None:
-        self.longest, self._last = 0.0, time.thread_time()
+        self.longest = self.turn = 0.0

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from podling.api.objects import Object
 from podling.client.resources import NODES, PODS, REPLICASETS
 from podling.simulatednodes.pool import Pool
 from podling.simulatednodes.registration import settle
-from podling.supervise import for_each
+from podling.supervise import Supervisor, for_each
 
 from .fleet import Cost, Fleet
 from .plane import Holding, Plane, plane
@@ -44,7 +45,7 @@ def bound(folder: Path, *, nodes: int = MANY_NODES, pods: int = MANY_PODS, shape
     """Pods created beforehand, then a scheduler that finds them; nobody runs them. More than one shape: each has a
     request of its own and is spread over zones (hard) and hosts (softly)."""
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_bound(folder, nodes, pods, shapes))
+    return uvloop.run(_bound(folder, nodes, pods, shapes))
 
 
 async def _bound(folder: Path, nodes: int, pods: int, shapes: int) -> Bound:
@@ -100,13 +101,16 @@ def _spread(key: str, unsatisfiable: str, labels: dict[str, str]) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """One way of a ReplicaSet: what it took, and the longest time the loop was held (CPU seconds of its thread)."""
+    """One way of a ReplicaSet: what it took, the longest time one callback held the loop, and its longest turn (CPU
+    seconds of its thread)."""
 
     cost: Cost
     held: float
+    turn: float
 
     def __str__(self) -> str:
-        return f"{self.cost}, loop held for {1000 * self.held:.1f} ms at most"
+        held = f"loop held for {1000 * self.held:.1f} ms at most, its longest turn {1000 * self.turn:.1f} ms"
+        return f"{self.cost}, {held}"
 
 
 def scaled(folder: Path, *, pods: int = MANY_PODS, nodes: int = 1_000) -> tuple[Scaled, Scaled]:
@@ -122,16 +126,11 @@ async def _scaled(folder: Path, pods: int, nodes: int) -> tuple[Scaled, Scaled]:
         made.simulated_nodes()
         await settle(made.rest, "fake", Pool(count=nodes, zones=ZONES), made.env)
         await made.rest.create(REPLICASETS, "default", _replica_set())
-        holding = Holding()
-        watching = asyncio.ensure_future(holding.watch())
-        try:
-            up = await _scale(made, holding, pods)
-            down = await _scale(made, holding, 0)
-        finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-        return up, down
+        with Holding() as holding:
+            async with Supervisor() as tasks:
+                tasks.start("holding", holding.watch())
+                up = await _scale(made, holding, pods)
+                return up, await _scale(made, holding, 0)
 
 
 async def _scale(made: Plane, holding: Holding, replicas: int) -> Scaled:
@@ -149,7 +148,7 @@ async def _scale(made: Plane, holding: Holding, replicas: int) -> Scaled:
     await made.rest.patch(REPLICASETS, "default", "big", {"spec": {"replicas": replicas}})
     async with asyncio.timeout(PATIENCE):
         await sets.wait_until(settled)
-    return Scaled(Cost(time.monotonic() - began, time.process_time() - before), holding.longest)
+    return Scaled(Cost(time.monotonic() - began, time.process_time() - before), holding.longest, holding.turn)
 
 
 def _replica_set() -> dict[str, Any]:

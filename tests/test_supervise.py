@@ -57,4 +57,4 @@ async def test_every_item_is_acted_on_once_and_never_too_many_at_a_time(count: i
 
     await for_each(range(count), act)
     assert sorted(acted) == list(range(count))
-    assert most == min(count, 32)
+    assert most == min(count, 8)

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 
-async def for_each(items: Iterable[T], act: Callable[[T], Awaitable[Any]], at_once: int = 32) -> None:
+async def for_each(items: Iterable[T], act: Callable[[T], Awaitable[Any]], at_once: int = 8) -> None:
     """`act` on every item, so many at a time: the rest begin as others end, and the loop is never held by them all."""
     waiting = iter(items)
 

@@ -167,10 +167,10 @@ class EventRecorder:
             if write is None:
                 continue
             if write.name in writes:
-                await for_each(writes.values(), self._deliver)
+                await for_each(writes.values(), self._deliver, at_once=4)
                 writes = {}
             writes[write.name] = write
-        await for_each(writes.values(), self._deliver)
+        await for_each(writes.values(), self._deliver, at_once=4)
 
     async def flush(self) -> None:
         """Until everything recorded so far is written (or given up)."""

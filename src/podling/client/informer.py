@@ -22,7 +22,7 @@ Handler = Callable[[Object | None, Object | None], None]
 """(old, new): old is None for what appeared, new is None for what is gone. Must not block or raise."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0
-SLICE = 32
+SLICE = 16
 """Events told to all handlers before others get their turn."""
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-MOST = 32
+MOST = 12
 """Writes begun together."""
 SLICE = 256
 """Objects looked at between two pauses."""

@@ -36,7 +36,7 @@ from podling.supervise import Supervisor, for_each
 COMPONENT = "simulated-kubelet"
 AT_ONCE = 128
 """Pods taken from the queue together."""
-SLICE = 32
+SLICE = 16
 """Pods decided about before others get their turn."""
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import get_args
 
 from podling.cluster import spec as wishes_of
@@ -46,6 +47,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fake-nodes", type=node_count, metavar="N", help="so many simulated nodes beside the cluster's own"
     )
+    parser.add_argument(
+        "--token-auth-file",
+        metavar="FILE",
+        help='bearer tokens and their users, token,user,uid,"group1,group2" a line; they are kept with the cluster',
+    )
 
 
 def node_count(text: str) -> int:
@@ -71,6 +77,7 @@ def run(parsed: argparse.Namespace) -> int:
         parsed.api_profile,
         parsed.authorization_mode,
         parsed.fake_nodes,
+        _tokens(parsed.token_auth_file),
     )
     try:
         spec = start(paths, wishes, env, steps, _again(parsed))
@@ -85,10 +92,32 @@ def run(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _tokens(file: str | None) -> str | None:
+    """The content of a token file that is one."""
+    if file is None:
+        return None
+    from podling.apiserver.registry.statictokens import parse
+
+    try:
+        text = Path(file).read_text()
+        parse(text)
+    except (OSError, ValueError) as error:
+        raise Failure(f"--token-auth-file {file}: {error}") from error
+    return text
+
+
 def _again(parsed: argparse.Namespace) -> list[str]:
     """This command's own words, for the offer to run it with sudo."""
     words = ["start"] + (["--name", parsed.name] if parsed.name != "podling" else [])
-    for option in ("proxy_mode", "runtime", "store", "api_profile", "authorization_mode", "fake_nodes"):
+    for option in (
+        "proxy_mode",
+        "runtime",
+        "store",
+        "api_profile",
+        "authorization_mode",
+        "fake_nodes",
+        "token_auth_file",
+    ):
         if value := getattr(parsed, option):
             words += [f"--{option.replace('_', '-')}", str(value)]
     return words

@@ -13,6 +13,7 @@ from .kubeconfigs import write_private
 from .paths import ClusterPaths
 from .spec import CLUSTER_DOMAIN, KUBERNETES_IP, ClusterSpec
 
+TOKENS = "tokens.csv"
 RENEW_AFTER = 300 * 86400.0
 """Leaves are valid for a year; a start after this age makes new ones."""
 
@@ -56,6 +57,11 @@ def renew_serving(paths: ClusterPaths, spec: ClusterSpec, now: float) -> tuple[b
     write_private(paths.pki / "apiserver.key", pair.key)
     write_private(paths.pki / "apiserver.crt", pair.certificate)
     return pair.certificate, pair.key
+
+
+def keep_tokens(paths: ClusterPaths, text: str) -> None:
+    """For every start from now on."""
+    write_private(paths.pki / TOKENS, text.encode())
 
 
 def forget_addresses(paths: ClusterPaths) -> None:

@@ -7,11 +7,14 @@ lives here too: a simulated node needs neither namespaces nor root.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from podling.api.catalog import Catalog
 from podling.api.schema import Schemas, load
 from podling.apiserver.config import Config
+from podling.apiserver.message import User
+from podling.apiserver.registry.statictokens import parse as parse_tokens
 from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
 from podling.client.rest import Rest
@@ -37,7 +40,7 @@ from podling.supervise import Supervisor
 
 from . import privileges
 from .child import Child, run
-from .credentials import renew_serving
+from .credentials import TOKENS, renew_serving
 from .objects import endpoints_of_kubernetes, ensure
 from .spec import API_PORT, DNS_IP, SERVICE_NETWORK, ClusterSpec
 
@@ -123,11 +126,17 @@ def _config(child: Child) -> Config:
         renew=lambda: renew_serving(child.paths, spec, SystemEnv().now()),
         ca=_read(child, "ca.crt"),
         token_key=_read(child, "sa.key"),
+        static_tokens=_static_tokens(child),
         profile=spec.profile,
         authorization=spec.authorization,
         service_cidr=SERVICE_NETWORK,
         server_port=API_PORT,
     )
+
+
+def _static_tokens(child: Child) -> Mapping[str, User]:
+    file = child.paths.pki / TOKENS
+    return parse_tokens(file.read_text()) if file.exists() else {}
 
 
 def _read(child: Child, name: str) -> bytes:

@@ -53,10 +53,13 @@ class Wishes:
     profile: ProfileName | None = None
     authorization: AuthorizationName | None = None
     fake_nodes: int | None = None
+    tokens: str | None = None
+    """Bearer tokens and their users, as `registry/statictokens.py` reads them."""
 
     def of(self, spec: ClusterSpec) -> ClusterSpec:
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         count = given.pop("fake_nodes", None)
+        given.pop("tokens", None)
         wished = msgspec.structs.replace(spec, **given)
         return wished if count is None else wished.with_fake_nodes(count)
 
@@ -119,6 +122,8 @@ def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrup
             spec = msgspec.structs.replace(spec, number=number)
         try:
             save(paths, spec)
+            if wishes.tokens is not None:
+                credentials.keep_tokens(paths, wishes.tokens)
             if known and known.number != spec.number:
                 credentials.forget_addresses(paths)
                 steps.note(f"{known.api_address} is taken by now: the cluster moves to {spec.api_address}")

@@ -168,6 +168,8 @@ class Kind:
     """Findings about the change (new, old) only; `validate` runs too."""
     validate_status: Callable[[Json, Json], list[Cause]] = _valid_update
     """Findings about an update of the status subresource (new, old)."""
+    warnings: Callable[[Json, Json | None], list[str]] | None = None
+    """The Warnings about a write (new, old or None for a new object) that is allowed and probably not meant."""
     name_rule: Callable[[str], list[str]] = names.dns_subdomain
     """What is wrong with a metadata.name, as texts."""
     strategy: Strategy = Strategy()

@@ -101,6 +101,9 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     if causes := await judged(backend.env, lambda: served.entry.validate_update(new, old, wanted.subresource)):
         raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
     await backend.admission.validate(attempt)
+    if served.kind.warnings is not None and not wanted.subresource:
+        for text in served.kind.warnings(new, old):
+            request.warn(text)
     return new, conditional
 
 

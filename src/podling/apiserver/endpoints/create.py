@@ -101,8 +101,7 @@ async def _prepare(
     generated: bool,
 ) -> None:
     metadata = hub["metadata"]
-    if metadata.pop("resourceVersion", ""):
-        raise BadRequest("resourceVersion should not be set on objects to be created")
+    known = metadata.pop("resourceVersion", "")
     for name in _SERVER_METADATA:
         metadata.pop(name, None)
     metadata["uid"] = backend.env.uid()
@@ -118,6 +117,12 @@ async def _prepare(
     if causes := await judged(backend.env, lambda: served.entry.validate(hub)):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)
     await backend.admission.validate(attempt)
+    if served.kind.warnings is not None:
+        for text in served.kind.warnings(hub, None):
+            request.warn(text)
+    # It is upstream's store that says so: behind all other checks, and never in a dry run.
+    if known and not dry:
+        raise BadRequest("resourceVersion should not be set on objects to be created")
 
 
 async def _store(backend: Backend, served: Served, hub: Json, dry: bool) -> Object:

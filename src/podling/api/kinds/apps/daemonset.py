@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, number, template_columns
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, warnings
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
@@ -134,6 +134,7 @@ KIND = Kind(
     "DaemonSet",
     DaemonSet,
     defaults=defaults,
+    warnings=warnings.template,
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     strategy=Strategy(

@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, number, ready_of_replicas, template_columns
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, warnings
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
@@ -122,6 +122,7 @@ KIND = Kind(
     "Deployment",
     Deployment,
     defaults=defaults,
+    warnings=warnings.workload,
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     validate_status=validate_status,

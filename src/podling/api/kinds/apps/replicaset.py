@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, replica_columns, template_columns
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, warnings
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
@@ -80,6 +80,7 @@ KIND = Kind(
     "ReplicaSet",
     ReplicaSet,
     defaults=defaults,
+    warnings=warnings.workload,
     validate=validate,
     validate_update=workloadrules.immutable_selector,
     validate_status=validate_status,

@@ -10,7 +10,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import oldversions, workloadrules
 from podling.api.kinds.cells import AGE, NAME, column, ready_of_replicas, template_columns
-from podling.api.kinds.core import persistentvolumeclaim, poddefaults
+from podling.api.kinds.core import persistentvolumeclaim, poddefaults, warnings
 from podling.api.kinds.core.persistentvolumeclaim import PersistentVolumeClaim
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.core.podspec import PodTemplateSpec
@@ -160,6 +160,7 @@ KIND = Kind(
     "StatefulSet",
     StatefulSet,
     defaults=defaults,
+    warnings=warnings.template,
     validate=validate,
     validate_update=validate_update,
     name_rule=names.dns_label,

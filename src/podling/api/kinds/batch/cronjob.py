@@ -12,7 +12,7 @@ from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.batch import job
 from podling.api.kinds.batch.job import JobTemplateSpec
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, since, template_columns, value
-from podling.api.kinds.core import poddefaults
+from podling.api.kinds.core import poddefaults, warnings
 from podling.api.kinds.core.references import ObjectReference
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -116,6 +116,7 @@ KIND = Kind(
     "CronJob",
     CronJob,
     defaults=defaults,
+    warnings=warnings.cron_job,
     validate=validate,
     name_rule=name_rule,
     strategy=Strategy(

@@ -10,7 +10,7 @@ from podling.api.kinds import causes, rules
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.batch import jobrules
 from podling.api.kinds.cells import AGE, NAME, at, column, human_duration, seconds, template_columns
-from podling.api.kinds.core import poddefaults, podrules
+from podling.api.kinds.core import poddefaults, podrules, warnings
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import LabelSelector, ObjectMeta
@@ -223,6 +223,7 @@ KIND = Kind(
     "Job",
     Job,
     defaults=defaults,
+    warnings=warnings.workload,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(

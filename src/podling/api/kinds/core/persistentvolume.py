@@ -9,7 +9,7 @@ from podling.api import names, quantity
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, access_modes, at, column, value
-from podling.api.kinds.core import resourcerules, schedulingrules, volumesources
+from podling.api.kinds.core import resourcerules, schedulingrules, volumesources, warnings
 from podling.api.kinds.core.persistentvolumeclaim import ACCESS_MODES
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
@@ -123,6 +123,7 @@ KIND = Kind(
     "v1",
     "PersistentVolume",
     defaults=defaults,
+    warnings=warnings.persistent_volume,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(status=True, returns_deleted=True, on_create=on_create),

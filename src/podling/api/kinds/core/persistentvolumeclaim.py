@@ -9,7 +9,7 @@ from podling.api import names, quantity
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, access_modes, at, column, value
-from podling.api.kinds.core import resourcerules
+from podling.api.kinds.core import resourcerules, warnings
 from podling.api.kinds.core.volume import PersistentVolumeClaimSpec
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -131,6 +131,7 @@ KIND = Kind(
     "PersistentVolumeClaim",
     PersistentVolumeClaim,
     defaults=defaults,
+    warnings=warnings.claim,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(status=True, returns_deleted=True, on_create=on_create),

@@ -6,7 +6,7 @@ status belongs to the kubelet; what may be changed after creation is very little
 
 from __future__ import annotations
 
-from podling.api.kinds.core import podchanges, poddefaults, podrules, podtable
+from podling.api.kinds.core import podchanges, poddefaults, podrules, podtable, warnings
 from podling.api.kinds.core.podqos import qos_class
 from podling.api.kinds.core.podspec import PodSpec
 from podling.api.kinds.core.podstatus import PodStatus
@@ -72,6 +72,7 @@ KIND = Kind(
     "Pod",
     Pod,
     defaults=poddefaults.pod,
+    warnings=warnings.pod,
     validate=podrules.pod,
     validate_create=podrules.pod_create,
     validate_update=podchanges.pod_update,

@@ -9,7 +9,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes
 from podling.api.kinds.apps import workloadrules
 from podling.api.kinds.cells import AGE, NAME, at, column, labels_text, replica_columns, template_columns
-from podling.api.kinds.core import poddefaults, podrules
+from podling.api.kinds.core import poddefaults, podrules, warnings
 from podling.api.kinds.core.podspec import PodTemplateSpec
 from podling.api.kinds.kind import Json, Kind, Scale, Strategy
 from podling.api.kinds.meta import ObjectMeta
@@ -88,6 +88,7 @@ KIND = Kind(
     "ReplicationController",
     ReplicationController,
     defaults=defaults,
+    warnings=warnings.workload,
     validate=validate,
     strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}, orphans_in=frozenset({("", "v1")})),
     columns=(

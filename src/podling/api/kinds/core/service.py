@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from podling.api import names
 from podling.api.kinds.cells import AGE, NAME, NONE, UNKNOWN, at, column, joined, labels_text, value
-from podling.api.kinds.core import servicerules
+from podling.api.kinds.core import servicerules, warnings
 from podling.api.kinds.core.poddefaults import fill
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.meta import Condition, ObjectMeta
@@ -151,6 +151,7 @@ KIND = Kind(
     "Service",
     Service,
     defaults=defaults,
+    warnings=warnings.service,
     validate=servicerules.service,
     validate_update=servicerules.service_update,
     name_rule=names.dns_1035_label,

@@ -36,6 +36,13 @@ def validate(obj: Json) -> list[Cause]:
     return found
 
 
+def warnings(obj: Json, old: Json | None) -> list[str]:
+    annotations = obj["metadata"].get("annotations") or {}
+    if old is not None or CLASS_ANNOTATION not in annotations:
+        return []
+    return [f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"]
+
+
 def validate_create(obj: Json) -> list[Cause]:
     """The class is said in one place: the old annotation beside the field means two things."""
     annotations = obj["metadata"].get("annotations") or {}
@@ -156,6 +163,7 @@ KIND = Kind(
     "networking.k8s.io",
     "v1",
     "Ingress",
+    warnings=warnings,
     validate=validate,
     validate_create=validate_create,
     validate_status=validate_status,

@@ -6,7 +6,7 @@ from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column, value
-from podling.api.kinds.core import resourcerules, schedulingrules
+from podling.api.kinds.core import resourcerules, schedulingrules, warnings
 from podling.api.kinds.kind import Json, Kind, Strategy
 from podling.api.kinds.versions import same_shape, without_defaults
 
@@ -19,6 +19,11 @@ def validate(obj: Json) -> list[Cause]:
     return found + schedulingrules.tolerations("scheduling.tolerations", at(obj, "scheduling.tolerations") or [])
 
 
+def told(obj: Json, old: Json | None) -> list[str]:
+    """Old names of node labels."""
+    return list(warnings.labels("scheduling.nodeSelector", at(obj, "scheduling.nodeSelector") or {}))
+
+
 def validate_update(new: Json, old: Json) -> list[Cause]:
     return causes.immutable("handler", new.get("handler"), old.get("handler"))
 
@@ -27,6 +32,7 @@ KIND = Kind(
     "node.k8s.io",
     "v1",
     "RuntimeClass",
+    warnings=told,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(unconditional_update=False),

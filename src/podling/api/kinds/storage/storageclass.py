@@ -10,6 +10,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, column, flag, value
 from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.core.warnings import OLD_LABELS
 from podling.api.kinds.kind import Column, Json, Kind
 from podling.api.kinds.storage import storagerules
 from podling.api.kinds.versions import same_shape
@@ -34,6 +35,16 @@ def validate(obj: Json) -> list[Cause]:
     return found + storagerules.topologies("allowedTopologies", obj.get("allowedTopologies") or [])
 
 
+def told(obj: Json, old: Json | None) -> list[str]:
+    """Old names of node labels in the topologies."""
+    return [
+        f"allowedTopologies[{index}].matchLabelExpressions[{number}].key: {each['key']} is {OLD_LABELS[each['key']]}"
+        for index, term in enumerate(obj.get("allowedTopologies") or ())
+        for number, each in enumerate(term.get("matchLabelExpressions") or ())
+        if each.get("key") in OLD_LABELS
+    ]
+
+
 def validate_update(new: Json, old: Json) -> list[Cause]:
     found: list[Cause] = []
     if (new.get("parameters") or {}) != (old.get("parameters") or {}):
@@ -56,6 +67,7 @@ KIND = Kind(
     "v1",
     "StorageClass",
     defaults=defaults,
+    warnings=told,
     validate=validate,
     validate_update=validate_update,
     columns=(

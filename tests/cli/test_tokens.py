@@ -38,7 +38,7 @@ def who(folder: Path) -> str:
         subprocess.check_output([PROGRAMS / "kubectl", "config", "view", "--raw", "-o", "json"], env=env_of(folder))
     )
     server = config["clusters"][0]["cluster"]["server"]
-    command = [PROGRAMS / "kubectl", "--kubeconfig=/dev/null", f"--server={server}", "--insecure-skip-tls-verify"]
+    command = [str(PROGRAMS / "kubectl"), "--kubeconfig=/dev/null", f"--server={server}", "--insecure-skip-tls-verify"]
     found = subprocess.check_output([*command, "--token=sesame", "auth", "whoami", "-o", "json"], text=True)
     return str(json.loads(found)["status"]["userInfo"]["username"])
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from podling.client.resources import CERTIFICATESIGNINGREQUESTS, CLUSTERTRUSTBUNDLES, NAMESPACES
-from podling.controllers import csrapproving, csrcleaner, csrsigning, trustbundle
+from podling.client.resources import CERTIFICATESIGNINGREQUESTS, CLUSTERTRUSTBUNDLES, NAMESPACES, PODCERTIFICATEREQUESTS
+from podling.controllers import csrapproving, csrcleaner, csrsigning, podcertificaterequestcleaner, trustbundle
 from podling.env import rfc3339
 from podling.pki.ca import CertificateAuthority
 from podling.pki.requests import RequestSigner, Wanted
@@ -138,3 +138,12 @@ def test_a_new_authority_is_a_new_bundle_and_the_old_one_goes() -> None:
     (second,) = world.all(CLUSTERTRUSTBUNDLES)
     assert second["metadata"]["name"] != first["metadata"]["name"]
     assert second["spec"] == {"signerName": trustbundle.SIGNER, "trustBundle": another}
+
+
+@pytest.mark.parametrize(("age", "gone"), [(800.0, False), (901.0, True)])
+def test_a_pods_request_for_a_certificate_goes_after_a_quarter_of_an_hour(age: float, gone: bool) -> None:
+    world = World()
+    metadata = {"name": "p", "creationTimestamp": rfc3339(NOW - age)}
+    world.add(PODCERTIFICATEREQUESTS, {"metadata": metadata, "spec": {}})
+    world.run(podcertificaterequestcleaner.CONTROLLER)
+    assert (not world.all(PODCERTIFICATEREQUESTS)) is gone

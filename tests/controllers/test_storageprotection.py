@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from podling.api.errors import ServiceUnavailable
-from podling.client.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
-from podling.controllers import pvcprotection, pvprotection
+from podling.client.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS, VOLUMEATTRIBUTESCLASSES
+from podling.controllers import pvcprotection, pvprotection, vacprotection
 from tests.controllers.world import LONG_AGO, World, pod
 
 Json = dict[str, Any]
@@ -91,3 +91,22 @@ def volume(phase: str) -> World:
 def test_a_volume_is_let_go_unless_it_is_bound(phase: str, held: bool) -> None:
     kept = volume(phase).get(PERSISTENTVOLUMES, "v")["metadata"]["finalizers"]
     assert (pvprotection.FINALIZER in kept) is held
+
+
+@pytest.mark.parametrize(
+    ("claim", "held"),
+    [
+        ({"spec": {"volumeAttributesClassName": "gold"}}, True),
+        ({"spec": {}, "status": {"currentVolumeAttributesClassName": "gold"}}, True),
+        ({"spec": {"volumeAttributesClassName": "silver"}}, False),
+    ],
+    ids=["wanted", "still has", "another"],
+)
+def test_a_class_of_attributes_is_let_go_when_nobody_names_it(claim: Json, held: bool) -> None:
+    world = World()
+    metadata = {"name": "gold", "finalizers": [vacprotection.FINALIZER, "other/one"], "deletionTimestamp": LONG_AGO}
+    world.add(VOLUMEATTRIBUTESCLASSES, {"metadata": metadata, "driverName": "x"})
+    world.add(PERSISTENTVOLUMECLAIMS, {"metadata": {"name": "c"}, **claim})
+    world.run(vacprotection.CONTROLLER)
+    kept = world.get(VOLUMEATTRIBUTESCLASSES, "gold")["metadata"]["finalizers"]
+    assert (vacprotection.FINALIZER in kept) is held

@@ -32,6 +32,7 @@ from podling.client.resources import (
     NODES,
     PERSISTENTVOLUMECLAIMS,
     PERSISTENTVOLUMES,
+    PODCERTIFICATEREQUESTS,
     PODDISRUPTIONBUDGETS,
     PODS,
     REPLICASETS,
@@ -41,6 +42,7 @@ from podling.client.resources import (
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
+    VOLUMEATTRIBUTESCLASSES,
 )
 from podling.client.transport import Resource
 from podling.reconcile.action import (
@@ -66,6 +68,8 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 KINDS = {
     CERTIFICATESIGNINGREQUESTS: "CertificateSigningRequest",
     CLUSTERTRUSTBUNDLES: "ClusterTrustBundle",
+    PODCERTIFICATEREQUESTS: "PodCertificateRequest",
+    VOLUMEATTRIBUTESCLASSES: "VolumeAttributesClass",
     CONFIGMAPS: "ConfigMap",
     ENDPOINTS: "Endpoints",
     NAMESPACES: "Namespace",
@@ -90,7 +94,14 @@ KINDS = {
     PODDISRUPTIONBUDGETS: "PodDisruptionBudget",
     HORIZONTALPODAUTOSCALERS: "HorizontalPodAutoscaler",
 }
-CLUSTER_SCOPED = (CERTIFICATESIGNINGREQUESTS, CLUSTERTRUSTBUNDLES, NAMESPACES, NODES, PERSISTENTVOLUMES)
+CLUSTER_SCOPED = (
+    CERTIFICATESIGNINGREQUESTS,
+    CLUSTERTRUSTBUNDLES,
+    NAMESPACES,
+    NODES,
+    PERSISTENTVOLUMES,
+    VOLUMEATTRIBUTESCLASSES,
+)
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())
 NOW = 1_700_000_000.0
 LONG_AGO = "2020-01-01T00:00:00Z"

@@ -26,7 +26,7 @@ FINALIZERS: Final = {
 
 class StorageObjectInUseProtection:
     operations = ("CREATE",)
-    kinds = (("", "PersistentVolume"), ("", "PersistentVolumeClaim"))
+    kinds = (("", "PersistentVolume"), ("", "PersistentVolumeClaim"), ("storage.k8s.io", "VolumeAttributesClass"))
 
     async def admit(self, attempt: Attempt) -> None:
         finalizer = FINALIZERS[attempt.served.kind.kind]

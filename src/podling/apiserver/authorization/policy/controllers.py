@@ -125,6 +125,10 @@ _TELLING: Mapping[str, tuple[PolicyRule, ...]] = {
         rule("update", "core", "persistentvolumeclaims/status"),
         rule(READ, "core", "pods"),
     ),
+    "volumeattributesclass-protection-controller": (
+        rule(READ, "core", "persistentvolumeclaims persistentvolumes"),
+        rule("get list update watch", "storage.k8s.io", "volumeattributesclasses"),
+    ),
     "replicaset-controller": (
         rule("get list update watch", "apps extensions", "replicasets"),
         rule("update", "apps extensions", "replicasets/status"),
@@ -173,6 +177,7 @@ _SILENT: Mapping[str, tuple[PolicyRule, ...]] = {
         rule("attest", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-serving"),
         rule("create delete list update watch", "certificates.k8s.io", "clustertrustbundles"),
     ),
+    "podcertificaterequestcleaner": (rule("delete get list watch", "certificates.k8s.io", "podcertificaterequests"),),
     "namespace-controller": (
         rule("delete get list watch", "core", "namespaces"),
         rule("update", "core", "namespaces/finalize namespaces/status"),

@@ -220,3 +220,34 @@ async def test_events_are_selected_in_the_words_of_either_api() -> None:
         assert names((await api.get(f"{DEFAULT}/events", fieldSelector="involvedObject.name=web")).json()) == ["e"]
         wrong = await api.get(new, fieldSelector="involvedObject.name=web")
         assert wrong.json()["message"] == "field label not supported: involvedObject.name"
+
+
+async def test_items_of_built_in_kinds_do_not_say_again_what_they_are_and_custom_ones_do() -> None:
+    async with serving() as api:
+        await api.config_map("mine")
+        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        names_ = {"plural": "boats", "singular": "boat", "kind": "Boat", "listKind": "BoatList"}
+        schema = {"openAPIV3Schema": {"type": "object"}}
+        version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+        spec = {"group": "example.com", "scope": "Namespaced", "names": names_, "versions": [version]}
+        async with api.watching(definitions) as events:
+            await api.make(definitions, {"metadata": {"name": "boats.example.com"}, "spec": spec})
+            async for event in events:
+                found = event["object"].get("status", {}).get("conditions") or []
+                if "Established" in [each["type"] for each in found]:
+                    break
+        boats = "/apis/example.com/v1/namespaces/default/boats"
+        await api.make(boats, {"apiVersion": "example.com/v1", "kind": "Boat", "metadata": {"name": "mine"}})
+        plain, custom = [(await api.get(path)).json() for path in (CONFIG_MAPS, boats)]
+        assert (plain["kind"], plain["apiVersion"]) == ("ConfigMapList", "v1")
+        assert sorted(plain["items"][0]) == ["data", "metadata"] and plain["items"][0]["metadata"]["resourceVersion"]
+        assert (custom["items"][0]["kind"], custom["items"][0]["apiVersion"]) == ("Boat", "example.com/v1")
+
+
+async def test_a_dry_run_of_an_object_that_was_read_before_is_judged_like_a_new_one() -> None:
+    async with serving() as api:
+        made = await api.config_map("mine")
+        again = made | {"metadata": made["metadata"] | {"name": "other"}}
+        assert (await api.http.post(CONFIG_MAPS, json=again, params={"dryRun": "All"})).status_code == 201
+        refused = await api.http.post(CONFIG_MAPS, json=again)
+        assert refused.json()["message"] == "resourceVersion should not be set on objects to be created"

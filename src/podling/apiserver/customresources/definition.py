@@ -93,7 +93,7 @@ class CustomServed(Served):
         super().__init__(entry, hub, type_, hub_type)
         self._custom, self.waits = entry, entry.converter is not None
         self._plain, self._since = entry.is_hub, NEVER if self.waits else entry.since
-        self.item = self._item
+        self.item = self.listed = self._item
 
     def _item(self, obj: Object) -> bytes:
         if self._plain and obj.revision > self._since:

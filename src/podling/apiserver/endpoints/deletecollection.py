@@ -25,6 +25,6 @@ async def deletecollection(backend: Backend, request: Request) -> Response:
             gone, _ = await delete_object(backend, request, served, obj.head.namespace, obj.head.name, options)
         except (NotFound, Conflict):
             continue  # somebody else was quicker; the collection is as empty as asked for
-        items.append(served.item(gone))
+        items.append(served.listed(gone))
     metadata = orjson.dumps({"resourceVersion": str(backend.cache.revision)})
     return Response(200, served.list_head + metadata + b',"items":[' + b",".join(items) + b"]}")

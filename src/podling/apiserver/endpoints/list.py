@@ -182,10 +182,10 @@ def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Ou
         metadata["remainingItemCount"] = page.remaining
     head, tail = renderer.list_head(metadata)
     if len(page.objects) <= SLICE:
-        body = head + b",".join(map(renderer.item, page.objects)) + tail
+        body = head + b",".join(map(renderer.listed, page.objects)) + tail
         return Response(200, body if len(body) <= PIECE else _cut(body))
     if renderer.form.shape:
-        return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.item), tail))
+        return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.listed), tail))
     if known := backend.pieces.known(renderer.served, prefix, page.objects):
         return Response(200, (head, *known, tail))
     return Stream(lambda sink: flow(sink, head, backend.pieces.made(renderer.served, prefix, page.objects), tail))

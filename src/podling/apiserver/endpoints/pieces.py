@@ -69,7 +69,7 @@ class PieceCache:
     async def made(self, served: Served, prefix: str, objects: Sequence[Object]) -> Pieces:
         """The pieces as `pieces_of` makes them, remembered for the next one who asks."""
         made: list[bytes] = []
-        async for piece in pieces_of(objects, served.item):
+        async for piece in pieces_of(objects, served.listed):
             made.append(piece if made else piece[1:])
             yield piece
         if sum(map(len, made)) <= CACHED_BYTES:

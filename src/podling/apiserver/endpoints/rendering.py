@@ -34,7 +34,9 @@ class Renderer:
             raise BadRequest(f'invalid query parameters: unrecognized includeObject value: "{self._include}"')
         self._partial: Json = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self.form.version}"}
         self.item: Callable[[Object], bytes] = self._choose()
-        """The object as an item of a list or a row of a Table."""
+        """The object by itself, or as a row of a Table."""
+        self.listed = self.item if self.form.shape else served.listed
+        """The object as an item of a list."""
 
     def _choose(self) -> Callable[[Object], bytes]:
         match self.form.shape:

@@ -25,7 +25,19 @@ MAX_OBJECT = 1536 * 1024
 class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
 
-    __slots__ = ("_prefix", "_status", "api_version", "entry", "hub", "item", "kind", "list_head", "type")
+    __slots__ = (
+        "_lead",
+        "_prefix",
+        "_status",
+        "api_version",
+        "entry",
+        "hub",
+        "item",
+        "kind",
+        "list_head",
+        "listed",
+        "type",
+    )
 
     waits: bool = False
     """Whether objects have to be made `ready` before they are shown: versions that a webhook converts."""
@@ -37,6 +49,9 @@ class Served:
         self.api_version = entry.api_version
         self.item: Callable[[Object], bytes] = Object.served if entry.is_hub else self._converted
         """The JSON of an object in this version."""
+        self.listed: Callable[[Object], bytes] = self._listed
+        """The same as an item of a list, which does not say again of what kind it is."""
+        self._lead = f'{{"kind":"{entry.kind}","apiVersion":"{entry.api_version}","metadata":{{'.encode()
         self._prefix = prefix_of(entry.storage_group, entry.hub_plural)
         self.list_head = f'{{"kind":"{entry.kind}List","apiVersion":"{entry.api_version}","metadata":'.encode()
 
@@ -76,6 +91,13 @@ class Served:
 
     def _converted(self, obj: Object) -> bytes:
         return orjson.dumps(self.json(obj))
+
+    def _listed(self, obj: Object) -> bytes:
+        raw = obj.raw
+        if self.entry.is_hub and raw.startswith(self._lead):
+            return raw.replace(self._lead, b'{"metadata":{"resourceVersion":"%d",' % obj.revision, 1)
+        value = self.json(obj)
+        return orjson.dumps({name: part for name, part in value.items() if name not in ("kind", "apiVersion")})
 
 
 def _zero_status(hub_type: Type | None) -> bytes:

@@ -83,3 +83,51 @@ def test_an_ephemeral_container_may_be_added_and_never_changed() -> None:
     assert entry.validate_update(added, plain, "ephemeralcontainers") == []
     (cause,) = entry.validate_update(plain, added, "ephemeralcontainers")
     assert cause.message == 'Forbidden: existing ephemeral containers "debug" may not be removed\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [
+        (
+            "StatefulSet",
+            {"replicas": 1, "readyReplicas": 2, "availableReplicas": -1},
+            [
+                "status.availableReplicas: Invalid value: -1: must be greater than or equal to 0",
+                "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas",
+            ],
+        ),
+        (
+            "DaemonSet",
+            {"numberReady": -1},
+            ["status.numberReady: Invalid value: -1: must be greater than or equal to 0"],
+        ),
+        (
+            "ReplicationController",
+            {"replicas": 1, "availableReplicas": 2},
+            ["status.availableReplicas: Invalid value: 2: cannot be greater than status.replicas"],
+        ),
+        (
+            "Service",
+            {"loadBalancer": {"ingress": [{"ip": "x", "ipMode": "VIP"}, {"hostname": "1.2.3.4"}]}},
+            [
+                'status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is "LoadBalancer"',
+                'status.loadBalancer.ingress[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or '
+                "2001:db8::ffff)",
+                'status.loadBalancer.ingress[1].hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP '
+                "address",
+            ],
+        ),
+        (
+            "Ingress",
+            {"loadBalancer": {"ingress": [{"hostname": "1.2.3.4"}]}},
+            [
+                'status.loadBalancer.ingress[0].hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP '
+                "address",
+            ],
+        ),
+    ],
+)
+def test_a_status_that_cannot_be_is_refused(kind: str, status: Json, told: list[str]) -> None:
+    old = objects.created(objects.base(kind))
+    found = objects.resource(old["apiVersion"], kind).validate_update({**old, "status": status}, old, "status")
+    assert [f"{cause.field}: {cause.message}" for cause in found] == told

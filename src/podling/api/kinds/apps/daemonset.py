@@ -128,6 +128,23 @@ def _update_strategy(strategy: Json) -> list[Cause]:
     return found + workloadrules.at_most_whole(f"{here}.maxUnavailable", unavailable)
 
 
+_COUNTS = (
+    "currentNumberScheduled",
+    "numberMisscheduled",
+    "desiredNumberScheduled",
+    "numberReady",
+    "observedGeneration",
+    "updatedNumberScheduled",
+    "numberAvailable",
+    "numberUnavailable",
+    "collisionCount",
+)
+
+
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    return workloadrules.not_negative(new.get("status") or {}, "status", *_COUNTS)
+
+
 KIND = Kind(
     "apps",
     "v1",
@@ -137,6 +154,7 @@ KIND = Kind(
     warnings=warnings.template,
     validate=validate,
     validate_update=workloadrules.immutable_selector,
+    validate_status=validate_status,
     strategy=Strategy(
         status=True,
         generation=True,

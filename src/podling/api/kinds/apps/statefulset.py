@@ -154,6 +154,15 @@ def validate_update(new: Json, old: Json) -> list[Cause]:
     return [causes.forbidden("spec", text)]
 
 
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    found = workloadrules.counts(new, "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
+    status = new.get("status") or {}
+    if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
+        text = "cannot be greater than status.readyReplicas"
+        found.append(causes.invalid("status.availableReplicas", status["availableReplicas"], text))
+    return found + workloadrules.not_negative(status, "status", "collisionCount")
+
+
 KIND = Kind(
     "apps",
     "v1",
@@ -163,6 +172,7 @@ KIND = Kind(
     warnings=warnings.template,
     validate=validate,
     validate_update=validate_update,
+    validate_status=validate_status,
     name_rule=names.dns_label,
     strategy=Strategy(
         status=True, generation=True, empty_status={"replicas": 0, "availableReplicas": 0}, orphans_in=oldversions.ALL

@@ -82,6 +82,10 @@ def validate(obj: Json) -> list[Cause]:
     return found + workloadrules.always_restarts(template, "ReplicationController")
 
 
+def validate_status(new: Json, old: Json) -> list[Cause]:
+    return workloadrules.counts(new, "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
+
 KIND = Kind(
     "",
     "v1",
@@ -90,6 +94,7 @@ KIND = Kind(
     defaults=defaults,
     warnings=warnings.workload,
     validate=validate,
+    validate_status=validate_status,
     strategy=Strategy(status=True, generation=True, empty_status={"replicas": 0}, orphans_in=frozenset({("", "v1")})),
     columns=(
         NAME,

@@ -154,6 +154,7 @@ KIND = Kind(
     warnings=warnings.service,
     validate=servicerules.service,
     validate_update=servicerules.service_update,
+    validate_status=servicerules.service_status,
     name_rule=names.dns_1035_label,
     strategy=Strategy(
         status=True,

@@ -267,6 +267,27 @@ def _drop_unused(spec: Json, before: Json) -> None:
         spec.pop("healthCheckNodePort", None)
 
 
+def service_status(new: Json, old: Json) -> list[Cause]:
+    """What a balancer says of itself, which only balancers do."""
+    ingress = ((new.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    path, found = "status.loadBalancer.ingress", list[Cause]()
+    if ingress and (new.get("spec") or {}).get("type") != "LoadBalancer":
+        found.append(causes.forbidden(path, 'may only be used when `spec.type` is "LoadBalancer"'))
+    for index, entry in enumerate(ingress):
+        here, ip, mode, host = f"{path}[{index}]", entry.get("ip"), entry.get("ipMode"), entry.get("hostname")
+        if ip:
+            found += rules.all_invalid(f"{here}.ip", ip, names.ip_address(ip))
+        elif mode is not None:
+            found.append(causes.forbidden(f"{here}.ipMode", "may not be specified when `ip` is not set"))
+        if mode is not None:
+            found += rules.one_of(f"{here}.ipMode", mode, ("Proxy", "VIP"))
+        if host:
+            found += rules.all_invalid(f"{here}.hostname", host, names.dns_subdomain(host))
+            if not names.ip_address(host):
+                found.append(causes.invalid(f"{here}.hostname", host, "must be a DNS name, not an IP address"))
+    return found
+
+
 def service_update(new: Json, old: Json) -> list[Cause]:
     """The primary address is for the life of the Service, unless it becomes or was an alias."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}

@@ -103,6 +103,7 @@ def _cut(shown: list[str]) -> str:
 
 
 ENDPOINTS_LIMIT, ADDRESSES_LIMIT, PORTS_LIMIT = 1000, 100, 20000
+HINTS_LIMIT, TOPOLOGY_LIMIT = 8, 16
 
 
 def validate(obj: Json) -> list[Cause]:
@@ -127,6 +128,29 @@ def _endpoint(path: str, endpoint: Json, kind: str) -> list[Cause]:
         found += rules.all_invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
     if node := endpoint.get("nodeName"):
         found += rules.all_invalid(f"{path}.nodeName", node, names.dns_subdomain(node))
+    topology = endpoint.get("deprecatedTopology") or {}
+    if len(topology) > TOPOLOGY_LIMIT:
+        found.append(causes.too_many(f"{path}.deprecatedTopology", len(topology), TOPOLOGY_LIMIT))
+    found += rules.labels(f"{path}.deprecatedTopology", topology)
+    for name in ("kubernetes.io/hostname", "topology.kubernetes.io/zone"):
+        if name in topology:
+            instead = "nodeName" if name.startswith("kubernetes.io") else "zone"
+            text = f"cannot be set in deprecatedTopology, use {instead} instead"
+            found.append(causes.invalid(f"{path}.deprecatedTopology[{name}]", topology[name], text))
+    return found + _hints(f"{path}.hints", endpoint.get("hints"))
+
+
+def _hints(path: str, hints: Json | None) -> list[Cause]:
+    found: list[Cause] = []
+    for where, rule in (("forZones", names.label_value), ("forNodes", names.dns_subdomain)):
+        given = (hints or {}).get(where) or []
+        if len(given) > HINTS_LIMIT:
+            return [causes.too_many(f"{path}.{where}", len(given), HINTS_LIMIT)]
+        for index, each in enumerate(given):
+            here, name = f"{path}.{where}[{index}].name", each.get("name", "")
+            if each in given[:index]:
+                found.append(causes.duplicate(here, name))
+            found += rules.all_invalid(here, name, rule(name))
     return found
 
 
@@ -153,6 +177,8 @@ def _ports(ports: list[Json]) -> list[Cause]:
         found += rules.required_one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
         if number is not None:
             found += rules.all_invalid(f"{here}.port", number, names.port_number(number))
+        if application := port.get("appProtocol"):
+            found += rules.all_invalid(f"{here}.appProtocol", application, names.qualified_name(application))
     return found
 
 

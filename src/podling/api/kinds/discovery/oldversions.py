@@ -1,4 +1,4 @@
-"""EndpointSlice as discovery.k8s.io/v1beta1 wrote it, until 1.25: the zone was one entry of a map `topology`."""
+"""EndpointSlice as discovery.k8s.io/v1beta1 wrote it, until 1.25: zone and node were entries of a map `topology`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from podling.api.kinds.versions import replaced, with_spec
 
 HUB: Final = "discovery.k8s.io/v1"
 ZONE: Final = "topology.kubernetes.io/zone"
+NODE: Final = "kubernetes.io/hostname"
 
 
 def slices(default: Callable[[Json], None]) -> Conversion:
-    """`default` are those of v1."""
-    return with_spec("discovery.k8s.io", "v1beta1", default, HUB, _to_hub, _from_hub)
+    """`default` are those of v1; besides, the node stands in both places where it stood."""
+
+    def both(obj: Json) -> None:
+        default(obj)
+        for endpoint in obj.get("endpoints") or ():
+            node = endpoint.get("nodeName") or (endpoint.get("topology") or {}).get(NODE)
+            if node:
+                endpoint["nodeName"] = node
+                endpoint["topology"] = {**(endpoint.get("topology") or {}), NODE: node}
+
+    return with_spec("discovery.k8s.io", "v1beta1", both, HUB, _to_hub, _from_hub)
 
 
 def _to_hub(obj: Json) -> Json:
@@ -29,16 +39,17 @@ def _newer(endpoint: Json) -> Json:
     topology = endpoint.get("topology")
     if topology is None:
         return endpoint
-    rest = {key: value for key, value in topology.items() if key != ZONE}
+    rest = {key: value for key, value in topology.items() if key not in (ZONE, NODE)}
     out = replaced(endpoint, topology=None)
-    if rest or ZONE not in topology:
+    if rest:
         out["deprecatedTopology"] = rest
     return out | ({"zone": topology[ZONE]} if ZONE in topology else {})
 
 
 def _older(endpoint: Json) -> Json:
-    topology, zone = endpoint.get("deprecatedTopology"), endpoint.get("zone")
+    topology = dict(endpoint.get("deprecatedTopology") or {})
+    for key, field in ((ZONE, "zone"), (NODE, "nodeName")):
+        if endpoint.get(field) is not None:
+            topology[key] = endpoint[field]
     out = replaced(endpoint, deprecatedTopology=None, zone=None)
-    if topology is None and zone is None:
-        return out
-    return out | {"topology": {**(topology or {}), **({} if zone is None else {ZONE: zone})}}
+    return out | {"topology": topology} if topology else out

@@ -163,7 +163,7 @@ def test_only_what_an_update_touches_has_to_be_right() -> None:
     schema = obj(a={"type": "integer", "maximum": 1}, b={"type": "integer", "maximum": 1})
     found: list[Finding] = []
     compile_values(schema)({"a": 5, "b": 6}, (), found)
-    causes = ratcheted(found, {"a": 5, "b": 6}, {"a": 5, "b": 7})
+    causes = ratcheted(found, {"a": 5, "b": 6}, {"a": 5, "b": 7}, schema)
     assert [cause.field for cause in causes] == ["b"]
 
 

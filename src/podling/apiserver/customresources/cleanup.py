@@ -7,6 +7,7 @@ from typing import Any
 from podling.api.errors import ApiError, Conflict, NotFound
 from podling.api.kinds.apiextensions.customresourcedefinition import FINALIZER
 from podling.apiserver.backend import Backend
+from podling.apiserver.customresources.conversion import Unconverted
 from podling.apiserver.customresources.names import with_condition
 from podling.apiserver.customresources.writing import own_request, write, write_status
 from podling.apiserver.endpoints.delete import delete_object
@@ -42,11 +43,23 @@ async def _empty(backend: Backend, name: str, stored: Served) -> None:
                 await delete_object(backend, request, stored, obj.head.namespace, obj.head.name, options)
             except (NotFound, Conflict):
                 continue
+            except Unconverted as unconverted:
+                if not await _settled(unconverted):
+                    break
             except ApiError:
                 break  # refused by admission: asked again below
         async with backend.cache.watch(prefix, since=since) as events:
             while backend.cache.count(prefix) and await events.next(AGAIN):
                 pass
+
+
+async def _settled(unconverted: Unconverted) -> bool:
+    """Whether the webhook answered; what it converted is deleted in the next round."""
+    try:
+        await unconverted.settle()
+    except ApiError:
+        return False
+    return True
 
 
 def _said(crd: Json, backend: Backend, said: str, reason: str) -> Json:

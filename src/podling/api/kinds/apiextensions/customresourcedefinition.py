@@ -16,6 +16,8 @@ from podling.api.kinds.cells import NAME, at
 from podling.api.kinds.kind import Column, Json, Kind, Strategy
 from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View
+from podling.api.schema.custom import BESIDE, Overlong
+from podling.api.schema.custom.structural import has_rules
 from podling.env import rfc3339
 
 FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"
@@ -91,6 +93,9 @@ def on_delete(obj: Json, now: float) -> None:
 
 
 def validate(obj: Json) -> list[Cause]:
+    """Raises Overlong: rules take a while to compile."""
+    if not BESIDE.get() and has_rules(at(obj, "spec.versions")):
+        raise Overlong
     spec, name = obj.get("spec") or {}, obj["metadata"].get("name", "")
     wanted = f"{at(spec, 'names.plural') or ''}.{spec.get('group', '')}"
     found: list[Cause] = []

@@ -10,8 +10,9 @@ Everything is bounded by one budget. On the loop that budget is small, so that n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,12 +40,12 @@ UNCHECKED: Final = (
 EXHAUSTED: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
 
 
-class Overlong(Exception):
-    """The rules cost more than may be spent on the loop; `again` judges with the full budget, in some thread."""
+BESIDE: Final = ContextVar("beside the loop", default=False)
+"""Whether this validation runs in a thread, where it may take its time."""
 
-    def __init__(self, again: Callable[[], list[Cause]] = list) -> None:
-        super().__init__()
-        self.again = again
+
+class Overlong(Exception):
+    """This would take longer than the loop can wait: validate once more with `BESIDE` set, in some thread."""
 
 
 class Exhausted(Exception):

@@ -187,3 +187,13 @@ async def test_the_port_for_health_checks_is_kept_and_given_back() -> None:
         after = (await api.patch(f"{SERVICES}/a", {"spec": {"externalTrafficPolicy": "Cluster"}})).json()
         assert "healthCheckNodePort" not in after["spec"]
         await service(api, "b", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+
+
+async def test_a_service_that_is_no_balancer_any_more_has_no_address_outside() -> None:
+    async with serving() as api:
+        await service(api, "a", type="LoadBalancer")
+        told = {"status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}
+        assert (await api.patch(f"{SERVICES}/a/status", told)).status_code == 200
+        after = (await api.patch(f"{SERVICES}/a", {"spec": {"type": "ClusterIP"}})).json()
+        assert after["status"]["loadBalancer"] == {}
+        assert (await api.patch(f"{SERVICES}/a/status", told)).status_code == 422

@@ -215,6 +215,8 @@ def on_update(new: Json, old: Json) -> None:
     if before.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
         spec["healthCheckNodePort"] = before["healthCheckNodePort"]
     _drop_unused(spec, before)
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
 
 
 def _keep_addresses(spec: Json, before: Json) -> None:

@@ -92,7 +92,7 @@ def told(answer: httpx.Response) -> Iterator[str]:
 def steady(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UID", text)
-    text = re.sub(r"in record \(\d+\)", "in record (REVISION)", text)
+    text = re.sub(r"(in record \(|\\+\"resourceVersion\\+\":\\+\")\d+", r"\1REVISION", text)
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z(?!\d)", "TIME", text)
 
 

@@ -24,8 +24,11 @@ from podling.scheduler.budgets import budget_of
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
+from podling.scheduler.plugins.volumebinding import Choice
 from podling.scheduler.queue import SchedulingQueue
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.scheduler.volumebinder import NotBound, VolumeBinder
+from podling.scheduler.volumeworld import VolumeWorld
 from podling.scheduler.workloads import Workloads
 from podling.scheduler.writer import Writer
 from podling.supervise import Supervisor, for_each
@@ -61,14 +64,19 @@ class Scheduler:
         self._recorder = EventRecorder(transport, env, NAME)
         self._writer = Writer(Rest(transport), self._recorder, env, self._pods, journal or (lambda line: None))
         self._cycle, self._snapshot = Cycle(default_plugins()), Snapshot()
+        self._world = VolumeWorld(self._informers, lambda: self._stir(Cause.VOLUME))
+        self._snapshot.volumes = self._world.volumes
+        self._volumes = VolumeBinder(Rest(transport), self._world)
         self._workloads = Workloads(self._informers)
         self._snapshot.selector_of = self._workloads.selector_of
         self._queue = SchedulingQueue()
         self._wake = asyncio.Event()
+        self._tasks: Supervisor
 
     async def run(self) -> None:
         """For ever; returns only by cancellation."""
         async with Supervisor() as tasks:
+            self._tasks = tasks
             if self._own_informers:
                 tasks.start("scheduler's informers", self._informers.run())
             tasks.start("scheduler's events", self._recorder.run())
@@ -76,10 +84,18 @@ class Scheduler:
             await tasks.wait()
 
     async def _schedule(self) -> None:
-        synced = (self._nodes, self._pods, self._namespaces, self._budgets, *self._workloads.informers)
+        synced = (
+            self._nodes,
+            self._pods,
+            self._namespaces,
+            self._budgets,
+            *self._workloads.informers,
+            *self._world.informers,
+        )
         for informer in synced:
             await informer.wait_synced()
         self._workloads.listen()
+        self._world.listen()
         self._budgets.on_change(self._budget_changed)
         self._namespaces.on_change(self._namespace_changed)
         self._nodes.on_change(self._node_changed)
@@ -107,7 +123,13 @@ class Scheduler:
         for facts in batch:
             decision = self._cycle.decide(facts, self._snapshot, self._env.chance())
             if isinstance(decision, Placement):
+                choices = self._volumes.choose(facts, self._snapshot, decision.node) if facts.claims else ()
                 self._snapshot.put(facts, decision.node)
+                if choices:
+                    # A volume may take minutes to be made; nobody else waits for that.
+                    work = self._bind_with_volumes(facts, decision.node, choices)
+                    self._tasks.start(f"volumes of {facts.key}", work)
+                    continue
             else:
                 self._refuse(facts, decision)
             decided.append((facts, decision))
@@ -127,6 +149,17 @@ class Scheduler:
         self._queue.unschedulable(facts.key, self._env.monotonic(), decision.heeds)
         if decision.preemption is not None:
             self._snapshot.nominate(facts, decision.preemption.node)
+
+    async def _bind_with_volumes(self, facts: PodFacts, node: str, choices: Sequence[Choice]) -> None:
+        try:
+            await self._volumes.bind(choices, node)
+        except NotBound as error:
+            self._snapshot.take(facts.key)
+            self._queue.retry(facts.key, self._env.monotonic())
+            self._wake.set()
+            await self._writer.explain(facts, Unschedulable(str(error)))
+        else:
+            await self._bind(facts, node)
 
     async def _bind(self, facts: PodFacts, node: str) -> None:
         error = await self._writer.bind(facts, node)

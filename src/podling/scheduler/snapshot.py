@@ -18,21 +18,24 @@ from podling.api.kinds.meta import LabelSelector
 from podling.scheduler import requests
 from podling.scheduler.census import Censuses, Group, Terrain, membership
 from podling.scheduler.facts import PodFacts, facts_of
+from podling.scheduler.images import ImageSpread, images_of
 from podling.scheduler.neighbours import Held, Wish
 from podling.scheduler.volumes import NO_VOLUMES, Volumes
 
 if TYPE_CHECKING:
     from podling.scheduler.budgets import Budget
 
+NO_IMAGES: Mapping[str, int] = {}
 __all__ = ["NodeFacts", "PodFacts", "Snapshot", "facts_of"]
 
 
 class NodeFacts:
     """A node with its Pods. Changed by `Snapshot` only."""
 
-    __slots__ = ("allocatable", "labels", "name", "node", "pods", "ports", "requested", "used")
+    __slots__ = ("allocatable", "images", "labels", "name", "node", "pods", "ports", "requested", "spread", "used")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, spread: ImageSpread) -> None:
+        self.spread = spread
         self.pods: dict[str, PodFacts] = {}
         self.requested: Counter[str] = Counter()
         self.used: Counter[str] = Counter()
@@ -42,6 +45,7 @@ class NodeFacts:
     def describe(self, node: Node) -> None:
         self.node, self.name, self.labels = node, node.metadata.name, node.metadata.labels
         self.allocatable = requests.amounts(node.status.allocatable)
+        self.images = images_of(node) if node.status.images else NO_IMAGES
 
     def add(self, facts: PodFacts) -> None:
         self.pods[facts.key] = facts
@@ -83,6 +87,8 @@ class Snapshot:
         self._waiting: dict[str, dict[str, PodFacts]] = {}
         self._nominated: dict[str, tuple[PodFacts, str]] = {}
         self._censuses = Censuses()
+        self._spread = ImageSpread()
+        self._users: Counter[str] = Counter()
         self._terrains: dict[Hashable, Terrain] = {}
         self._terrains_at = 0
         self._real: Snapshot | None = None
@@ -115,17 +121,21 @@ class Snapshot:
             known.node = node  # a heartbeat
             return
         if known is not None:
+            self._spread.change(known.images, -1)
             known.describe(node)
         else:
-            known = self.nodes[name] = NodeFacts(node)
+            known = self.nodes[name] = NodeFacts(node, self._spread)
             for facts in self._waiting.pop(name, {}).values():
                 known.add(facts)
+        self._spread.change(known.images, 1)
         self._touch(name)
 
     def remove_node(self, name: str) -> None:
         known = self.nodes.pop(name, None)
-        if known is not None and known.pods:
-            self._waiting[name] = known.pods
+        if known is not None:
+            self._spread.change(known.images, -1)
+            if known.pods:
+                self._waiting[name] = known.pods
         self._changed.pop(name, None)
         self.changes += 1
         self.described += 1
@@ -169,6 +179,8 @@ class Snapshot:
 
     def _count(self, facts: PodFacts, node: str, by: int) -> None:
         self.priorities[facts.priority] += by
+        for claim in facts.claims:
+            self._users[f"{facts.pod.metadata.namespace}/{claim}"] += by
         self._censuses.changed(facts.pod, node, by)
         for wish in facts.wishes:
             held = self.wishes.get(wish.identity)
@@ -264,6 +276,12 @@ class Snapshot:
                 counts = {place: count - gone * (place == value) for place, count in counts.items()}
             yield held.wish, {place: count for place, count in counts.items() if count} if gone else counts
 
+    def users(self, claim: str) -> int:
+        """How many placed Pods use the claim (namespace/name)."""
+        namespace, _, name = claim.partition("/")
+        gone = sum(name in each.claims and each.pod.metadata.namespace == namespace for each in self._hidden)
+        return self._users[claim] - gone
+
     def _all_placed(self) -> Iterator[tuple[Pod, str]]:
         for node in self.nodes.values():
             for facts in node.pods.values():
@@ -294,7 +312,7 @@ def _add(total: Counter[str], amounts: Mapping[str, int], sign: int) -> None:
 
 
 def _with_pods(node: NodeFacts, pods: Iterable[PodFacts]) -> NodeFacts:
-    copy = NodeFacts(node.node)
+    copy = NodeFacts(node.node, node.spread)
     for each in pods:
         copy.add(each)
     return copy

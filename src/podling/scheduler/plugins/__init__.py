@@ -17,9 +17,14 @@ ORDER = (
     "nodeaffinity",
     "nodeports",
     "noderesourcesfit",
+    "volumerestrictions",
+    "nodevolumelimits",
+    "volumebinding",
+    "volumezone",
     "podtopologyspread",
     "interpodaffinity",
     "noderesourcesbalanced",
+    "imagelocality",
 )
 
 

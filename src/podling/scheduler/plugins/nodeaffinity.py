@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from podling.api.kinds.core.podspec import PodSpec
-from podling.api.kinds.core.scheduling import NodeSelectorRequirement, NodeSelectorTerm
+from podling.api.kinds.core.scheduling import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
 from podling.scheduler.plugin import Cause, Plugin, Refusal, up_to_highest
 from podling.scheduler.snapshot import NodeFacts, PodFacts
 
@@ -30,6 +30,11 @@ def refuse(spec: PodSpec, node: NodeFacts) -> Refusal | None:
     if required is not None and not any(_matches(term, labels, node.name) for term in required.node_selector_terms):
         return REFUSAL
     return None
+
+
+def selects(selector: NodeSelector, node: NodeFacts) -> bool:
+    """One of its terms matches the node."""
+    return any(_matches(term, node.labels, node.name) for term in selector.node_selector_terms)
 
 
 def score(spec: PodSpec, node: NodeFacts) -> float:

@@ -323,6 +323,8 @@ def _list(element: Type) -> Check:
 
 def _map(element: Type) -> Check:
     cls, _, deep, other = _entry(element, omit=False)
+    # No bytes at all come back from the store as an empty text.
+    null = "" if element.shape == "bytes" else None
 
     def mapping(value: Any, path: Path, unknown: list[Path]) -> Any:
         for key, item in value.items():
@@ -331,7 +333,7 @@ def _map(element: Type) -> Check:
                     continue
                 new = deep(item, (path, key, ""), unknown)
             elif item is None:
-                new = zero(element)
+                new = null if null is not None else zero(element)
             else:
                 new = other(item, (path, key, ""), unknown)
             if new is not item:

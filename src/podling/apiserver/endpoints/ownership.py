@@ -15,6 +15,7 @@ from podling.api.patch.compare import created
 from podling.api.patch.managedfields import Entry, Manager, Operation
 from podling.api.patch.structure import Plan, plan_of
 from podling.api.patch.values import copied
+from podling.api.schema import Type
 from podling.apiserver.backend import Backend
 from podling.apiserver.message import Request
 from podling.apiserver.registry.served import Served
@@ -44,6 +45,8 @@ class Versions:
             return obj
         before, after = self._get(old), self._get(new)
         assert before is not None and after is not None
+        if before.type is not None:
+            obj = without_nulls(copied(obj), before.type)
         hub = obj if before.entry.is_hub else before.entry.to_hub(copied(obj))
         return hub if after.entry.is_hub else after.entry.from_hub(copied(hub))
 
@@ -149,3 +152,17 @@ class Record:
 
     def _now(self) -> str:
         return rfc3339(self._backend.env.now())
+
+
+def without_nulls(value: Any, type_: Type) -> Any:
+    """In place: what an apply emptied is null, which conversions know as little as Go's structs do."""
+    if type_.shape == "struct" and isinstance(value, dict):
+        for name, item in list(value.items()):
+            if item is None:
+                del value[name]
+            elif (field := type_.fields.get(name)) is not None:
+                without_nulls(item, field.type)
+    elif type_.element is not None and isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            without_nulls(item, type_.element)
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, number, value
 from podling.api.kinds.core.poddefaults import fill
-from podling.api.kinds.flowcontrol import oldversions
+from podling.api.kinds.flowcontrol import flowrules, oldversions
 from podling.api.kinds.kind import Json, Kind, Strategy
 
 
@@ -22,6 +22,7 @@ KIND = Kind(
     "v1",
     "FlowSchema",
     defaults=defaults,
+    validate=flowrules.flow_schema,
     strategy=Strategy(status=True, generation=True, unconditional_update=False),
     columns=(
         NAME,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.cells import AGE, NAME, NONE, at, column, text, value
 from podling.api.kinds.core.poddefaults import fill
-from podling.api.kinds.flowcontrol import oldversions
+from podling.api.kinds.flowcontrol import flowrules, oldversions
 from podling.api.kinds.kind import Cell, Json, Kind, Strategy
 
 
@@ -31,6 +31,7 @@ KIND = Kind(
     "v1",
     "PriorityLevelConfiguration",
     defaults=defaults,
+    validate=flowrules.level,
     strategy=Strategy(status=True, generation=True, unconditional_update=False),
     columns=(
         NAME,

@@ -75,6 +75,7 @@ class Availability:
 
     async def run(self) -> None:
         """For as long as the server runs."""
+        pause = SOON
         while True:
             self._changed.clear()
             good = await self._all()
@@ -82,10 +83,11 @@ class Availability:
                 await self._changed.wait()
                 continue
             try:
-                async with asyncio.timeout(EVERY if good else SOON):
+                async with asyncio.timeout(EVERY if good else pause):
                     await self._changed.wait()
+                pause = SOON
             except TimeoutError:
-                continue
+                pause = SOON if good else min(2 * pause, EVERY)
 
     async def _all(self) -> bool:
         remotes = list(self._services.remote.values())

@@ -177,11 +177,11 @@ TEXT = {"type": "array", "items": {"type": "string"}}
 WRONG: dict[str, tuple[Json, str]] = {
     "no rule": (ruled({"rule": " "}), inside("spec", "rule: Required value: rule is not specified")),
     "an unknown field": (
-        ruled({"rule": "self.replcas < 5"}),
-        inside(
-            "spec", 'rule: Invalid value: "self.replcas < 5": compilation failed: ERROR: <input>:1:5: undefined field'
-        )
-        + " 'replcas'\n | self.replcas < 5\n | ....^",
+        ruled({"rule": "self.replcas < 5", "message": "few"}),
+        inside("spec", 'rule: Invalid value: apiextensions.ValidationRule{Rule:"self.replcas < 5", Message:"few", ')
+        + 'MessageExpression:"", Reason:(*apiextensions.FieldValueErrorReason)(nil), FieldPath:"", '
+        "OptionalOldSelf:(*bool)(nil)}: compilation failed: ERROR: <input>:1:5: undefined field 'replcas'\n"
+        " | self.replcas < 5\n | ....^",
     ),
     "another type": (
         ruled({"rule": "self.replicas < 'a'"}),
@@ -189,7 +189,7 @@ WRONG: dict[str, tuple[Json, str]] = {
     ),
     "no truth": (
         ruled({"rule": "self.replicas + 1"}),
-        inside("spec", 'rule: Invalid value: "self.replicas + 1": cel expression must evaluate to a bool'),
+        "OptionalOldSelf:(*bool)(nil)}: cel expression must evaluate to a bool",
     ),
     "a message over lines": (
         ruled({"rule": "true", "message": "a\nb"}),
@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[Json, str]] = {
     ),
     "a message that is no text": (
         ruled({"rule": "true", "messageExpression": "1 + 1"}),
-        inside("spec", 'messageExpression: Invalid value: "1 + 1": messageExpression must evaluate to a string'),
+        "OptionalOldSelf:(*bool)(nil)}: messageExpression must evaluate to a string",
     ),
     "a reason that is none": (
         ruled({"rule": "true", "reason": "Because"}),
@@ -227,6 +227,14 @@ async def test_a_rule_that_cannot_stand_is_refused(crd: Json, message: str) -> N
         answer = await api.http.post(CRDS, json=crd)
         assert answer.status_code == 422, answer.text
         assert message in answer.json()["message"]
+
+
+async def test_words_that_cel_reserves_are_names_behind_a_dot() -> None:
+    rule = {"rule": "!has(self.namespace) || self.namespace == self.__namespace__ && self.namespace != 'no'"}
+    async with serving() as api:
+        await defined(api, ruled(rule, namespace={"type": "string", "allOf": [{"maxLength": 63}]}))
+        assert (await api.http.post(CRONTABS, json=crontab(namespace="no"))).status_code == 422
+        assert (await api.http.post(CRONTABS, json=crontab(namespace="yes"))).status_code == 201
 
 
 async def test_bounds_make_a_dear_rule_affordable() -> None:

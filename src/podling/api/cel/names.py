@@ -1,7 +1,7 @@
 """Names of fields that are no identifiers of CEL, and how expressions write them.
 
 The table is the documentation's ("Validation rules", escaping): `__dot__`, `__dash__`, `__slash__`, `__underscores__`
-and the reserved words.
+and the reserved words, which may also be written as they are behind a dot since Kubernetes 1.32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from typing import Final
 
 _WORDS: Final = (
-    "true false null in as break const continue else for function if import let loop package namespace return"
+    "true false null in as break const continue else for function if import let loop package namespace return "
+    "var void while"
 )
 RESERVED: Final = frozenset(_WORDS.split(" "))
 _SIGNS: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from podling.api.cel.names import escape
+from podling.api.cel.names import RESERVED, escape
 from podling.api.cel.types import BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, CelType
 
 Schema = Mapping[str, Any]
@@ -28,7 +28,7 @@ ROOT: Final[Mapping[str, Schema]] = {"apiVersion": {"type": "string"}, "kind": {
 def cel_type(schema: Schema, *, root: bool = False) -> CelType | None:
     """None for what expressions cannot reach; `root`: the schema is that of a whole object."""
     if schema.get("x-kubernetes-int-or-string"):
-        return CelType("dyn", limit=LONGEST - 2, least=1)
+        return CelType("dyn", limit=_most(schema, "maxLength", LONGEST - 2), least=1)
     if schema.get("type") == "object":
         return _object(schema, root=root or bool(schema.get("x-kubernetes-embedded-resource")))
     made = _MADE.get(str(schema.get("type")))
@@ -44,7 +44,7 @@ def _object(schema: Schema, *, root: bool) -> CelType | None:
         value = cel_type(rest)
         if value is None:
             return None
-        limit = schema.get("maxProperties", (LONGEST - 2) // (value.least + 6))
+        limit = _most(schema, "maxProperties", (LONGEST - 2) // (value.least + 6))
         return CelType("map", (STRING_KEY, value), limit=limit, nullable=bool(schema.get("nullable")), least=2)
     properties = dict(schema.get("properties") or {})
     if root:
@@ -57,6 +57,8 @@ def _object(schema: Schema, *, root: bool) -> CelType | None:
         if type_ is None or written is None:
             continue
         fields[written] = type_
+        if name in RESERVED:
+            fields[name] = type_  # behind a dot it cannot be mistaken
         if name in required and each.get("default") is None:
             least += len(name) + type_.least + 4
     return CelType("object", fields=fields, nullable=bool(schema.get("nullable")), least=least)
@@ -67,25 +69,28 @@ def _array(schema: Schema) -> CelType | None:
     element = cel_type(items) if isinstance(items, Mapping) else None
     if element is None:
         return None
-    limit = schema.get("maxItems", (LONGEST - 2) // (element.least + 1))
+    limit = _most(schema, "maxItems", (LONGEST - 2) // (element.least + 1))
     return CelType("list", (element,), limit=limit, least=2)
 
 
 def _string(schema: Schema) -> CelType:
     match schema.get("format"):
         case "byte":
-            return CelType(BYTES.name, limit=schema.get("maxLength", LONGEST - 2), least=2)
+            return CelType(BYTES.name, limit=_most(schema, "maxLength", LONGEST - 2), least=2)
         case "duration":
             return CelType(DURATION.name, limit=LONGEST - 2, least=SPAN_LEAST)
         case "date":
             return CelType(TIMESTAMP.name, limit=10, least=DAY_LEAST)
         case "date-time":
             return CelType(TIMESTAMP.name, limit=30, least=MOMENT_LEAST)
-    limit = schema.get("maxLength")
-    if limit is None and schema.get("enum"):
-        limit = max(len(str(each)) for each in schema["enum"])
-    # A character is up to four bytes, and it is bytes that a request is bounded by.
-    return CelType(STRING.name, limit=limit if limit is not None else LONGEST - 2, least=2)
+    longest = max((len(str(each)) for each in schema.get("enum") or ()), default=LONGEST - 2)
+    return CelType(STRING.name, limit=_most(schema, "maxLength", longest), least=2)
+
+
+def _most(schema: Schema, key: str, otherwise: int) -> int:
+    """The tightest bound of a node and of what `allOf` adds to it."""
+    said = [each[key] for each in (schema, *(schema.get("allOf") or ())) if each.get(key) is not None]
+    return min(said, default=otherwise)
 
 
 STRING_KEY: Final = CelType(STRING.name, limit=LONGEST - 2, least=2)

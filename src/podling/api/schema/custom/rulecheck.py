@@ -6,6 +6,7 @@ as often as the list may be long. Both one rule and all of a schema together hav
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -99,10 +100,29 @@ def _rule(
     try:
         program = compiler.compile(rule["rule"])
     except cel.CelSyntaxError as error:
-        yield causes.invalid(f"{place.path}.rule", rule["rule"], error.message)
+        yield _wrong(f"{place.path}.rule", rule, error.message)
     else:
         yield from _program(rule, program, type_, place, bill)
     yield from _message_expression(rule, compiler, type_, place, bill)
+
+
+def _wrong(path: str, rule: Schema, text: str) -> Cause:
+    """Upstream shows the whole rule as the wrong value, in Go's notation."""
+    texts = ("rule", "message", "messageExpression", "fieldPath")
+    said = {name: json.dumps(rule.get(name) or "", ensure_ascii=False) for name in texts}
+    reason = f"(*apiextensions.FieldValueErrorReason)({_pointer(rule.get('reason'))})"
+    optional = f"(*bool)({_pointer(rule.get('optionalOldSelf'))})"
+    shown = (
+        f"apiextensions.ValidationRule{{Rule:{said['rule']}, Message:{said['message']}, "
+        f"MessageExpression:{said['messageExpression']}, Reason:{reason}, FieldPath:{said['fieldPath']}, "
+        f"OptionalOldSelf:{optional}}}"
+    )
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {text}", path)
+
+
+def _pointer(value: Any) -> str:
+    """Where something is set, Go shows its address, which means nothing to anybody."""
+    return "nil" if value is None else "0x1"
 
 
 def _words(rule: Schema, path: str) -> Iterator[Cause]:
@@ -139,7 +159,7 @@ def _field_path(below: str, path: str) -> Iterator[Cause]:
 
 def _program(rule: Schema, program: cel.Program, type_: CelType, place: Place, bill: Bill) -> Iterator[Cause]:
     if program.result.name not in ("bool", "dyn"):
-        yield causes.invalid(f"{place.path}.rule", rule["rule"], "cel expression must evaluate to a bool")
+        yield _wrong(f"{place.path}.rule", rule, "cel expression must evaluate to a bool")
         return
     transition = program.names("oldSelf")
     if transition and place.lost:
@@ -161,10 +181,10 @@ def _message_expression(
     try:
         program = compiler.compile(expression)
     except cel.CelSyntaxError as error:
-        yield causes.invalid(path, expression, f"messageExpression {error.message}")
+        yield _wrong(path, rule, f"messageExpression {error.message}")
         return
     if program.result.name not in ("string", "dyn"):
-        yield causes.invalid(path, expression, "messageExpression must evaluate to a string")
+        yield _wrong(path, rule, "messageExpression must evaluate to a string")
         return
     yield from _cost(program, type_, path, place, bill, "messageExpression")
 

@@ -173,3 +173,18 @@ def test_a_definition_of_the_beta_gets_a_structural_schema_and_reads_as_it_was_w
     assert back["spec"]["validation"] == {"openAPIV3Schema": schema}
     assert "schema" not in back["spec"]["versions"][0]
     assert back["spec"]["additionalPrinterColumns"] == spec["additionalPrinterColumns"]
+
+
+def test_a_webhook_of_the_beta_may_leave_open_what_else_it_does() -> None:
+    rule = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
+    webhook = {"name": "a.example.com", "clientConfig": {"url": "https://example.com/a"}, "rules": [rule]}
+    entry = resource("admissionregistration.k8s.io/v1beta1", "ValidatingWebhookConfiguration")
+    obj = {"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": "x"}, "webhooks": [webhook]}
+    hub = entry.to_hub(obj)
+    (made,) = hub["webhooks"]
+    assert (made["failurePolicy"], made["sideEffects"], made["timeoutSeconds"]) == ("Ignore", "Unknown", 30)
+    assert made["admissionReviewVersions"] == ["v1beta1"]
+    assert entry.validate(hub) == []
+    (cause,) = entry.validate({**hub, "metadata": {"name": "x"}})
+    assert cause.field == "webhooks[0].sideEffects"
+    assert "annotations" not in entry.from_hub(hub)["metadata"]

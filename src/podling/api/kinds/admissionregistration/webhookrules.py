@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.admissionregistration import ruletext
+from podling.api.kinds.admissionregistration import oldversions, ruletext
 from podling.api.kinds.kind import Json
 
 REVIEWS = ("v1", "v1beta1")
 NO_EFFECTS = ("None", "NoneOnDryRun")
+# What v1beta1 allowed besides; such a webhook is not asked about dry runs.
+ANY_EFFECTS = ("None", "NoneOnDryRun", "Some", "Unknown")
 REINVOCATIONS = ("IfNeeded", "Never")
 _FORM = "; desired format: https://host[/path]"
 
@@ -23,7 +25,7 @@ def validate(obj: Json) -> list[Cause]:
     seen: dict[str, None] = {}
     for index, webhook in enumerate(obj.get("webhooks") or ()):
         path, name = f"webhooks[{index}]", webhook.get("name") or ""
-        found += _webhook(path, webhook)
+        found += _webhook(path, webhook, ANY_EFFECTS if oldversions.written_then(obj) else NO_EFFECTS)
         if mutating and webhook.get("reinvocationPolicy"):
             found += rules.one_of(f"{path}.reinvocationPolicy", webhook["reinvocationPolicy"], REINVOCATIONS)
         found += _versions(f"{path}.admissionReviewVersions", webhook.get("admissionReviewVersions") or [])
@@ -33,7 +35,7 @@ def validate(obj: Json) -> list[Cause]:
     return found
 
 
-def _webhook(path: str, said: Json) -> list[Cause]:
+def _webhook(path: str, said: Json, allowed: Sequence[str]) -> list[Cause]:
     found = qualified(f"{path}.name", said.get("name") or "")
     for index, each in enumerate(said.get("rules") or ()):
         found += ruletext.rule(f"{path}.rules[{index}]", each)
@@ -45,7 +47,7 @@ def _webhook(path: str, said: Json) -> list[Cause]:
     if effects is None:
         found.append(causes.required(f"{path}.sideEffects", f"must specify one of {', '.join(NO_EFFECTS)}"))
     else:
-        found += rules.one_of(f"{path}.sideEffects", effects, NO_EFFECTS)
+        found += rules.one_of(f"{path}.sideEffects", effects, allowed)
     seconds = said.get("timeoutSeconds")
     if seconds is not None and not 1 <= seconds <= 30:
         text = "the timeout value must be between 1 and 30 seconds"

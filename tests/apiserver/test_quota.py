@@ -245,3 +245,11 @@ async def test_a_pod_that_is_none_is_told_so_and_not_filled_in() -> None:
             answer = await api.http.post(PODS, json={"metadata": {"name": "p"}, "spec": spec})
             assert answer.status_code == 422, answer.text
         assert (await api.http.post(PODS, json={"metadata": {"name": "p"}})).status_code == 422
+
+
+async def test_what_defaults_make_of_a_pod_is_its_quality_from_the_first_moment() -> None:
+    async with serving() as api:
+        await api.account()
+        assert (await api.make(PODS, pod("without")))["status"]["qosClass"] == "BestEffort"
+        await limit_range(api, default={"cpu": "1", "memory": "1Gi"}, defaultRequest={"cpu": "1", "memory": "1Gi"})
+        assert (await api.make(PODS, pod("with")))["status"] == {"phase": "Pending", "qosClass": "Guaranteed"}

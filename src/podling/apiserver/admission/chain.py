@@ -25,6 +25,7 @@ from podling.apiserver.admission.certificates import (
 from podling.apiserver.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
+from podling.apiserver.admission.firststatus import FirstStatus
 from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
@@ -152,6 +153,7 @@ class Admission:
             DefaultIngressClass(cache),
             PodTopologyLabels(cache),
             *asking.mutating(),
+            FirstStatus(),
             *asking.validating(),
             self._quota,
         )
@@ -159,6 +161,11 @@ class Admission:
         # The steps of each way a write can take, found when it is first taken.
         self._admit: dict[Way, tuple[Step, ...]] = {}
         self._validate: dict[Way, tuple[Step, ...]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The plugins that are on, in order; those of ours that upstream does not know as such too."""
+        return tuple(name_of(each) for each in self._plugins)
 
     @property
     def asks_others(self) -> bool:

@@ -12,7 +12,6 @@ import orjson
 
 from podling.api.errors import forbidden
 from podling.api.kinds.core import limits
-from podling.api.kinds.core.podqos import qos_class
 from podling.api.objects import prefix_of
 from podling.storage.watchcache import WatchCache
 
@@ -34,12 +33,8 @@ class LimitRanger:
     async def admit(self, attempt: Attempt) -> None:
         if attempt.operation != "CREATE" or attempt.subresource or attempt.served.kind.kind != "Pod":
             return
-        filled = False
         for limit_range in self._ranges(attempt.namespace):
             limits.fill(attempt.obj, limit_range)
-            filled = True
-        if filled:
-            attempt.obj.setdefault("status", {})["qosClass"] = qos_class(attempt.obj.get("spec") or {})
 
     async def validate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""

@@ -37,12 +37,17 @@ from podling.reconcile.action import (
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """To be seen: the resource at `revision`, or the object `key` with `uid` gone or terminating."""
+    """To be seen: the resource at `revision`, or the object `key` with `uid` gone or terminating.
+
+    `asked`: nobody could be asked yet what the newest revision in `namespace` is; that comes first.
+    """
 
     resource: Resource
     revision: int = 0
     key: str = ""
     uid: str = ""
+    namespace: str = ""
+    asked: bool = True
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -174,11 +179,14 @@ class Doer:
         if not isinstance(action, Create | Update | Patch | Delete | DeleteAll):
             return ()
         try:
-            listing = await self._rest.transport.list(action.resource, namespace=action.namespace)
+            return (Sight(action.resource, await self.newest(action.resource, action.namespace)),)
         except ApiError:
-            return ()
-        newest = max((found.revision for found in listing.items), default=0)
-        return (Sight(action.resource, newest),)
+            return (Sight(action.resource, namespace=action.namespace, asked=False),)
+
+    async def newest(self, resource: Resource, namespace: str) -> int:
+        """The newest revision of the resource, as the API says now. Raises ApiError."""
+        listing = await self._rest.transport.list(resource, namespace=namespace)
+        return max((found.revision for found in listing.items), default=0)
 
     def _say(self, tell: Tell | None, name: str, error: str) -> None:
         if tell is not None:

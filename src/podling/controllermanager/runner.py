@@ -33,6 +33,7 @@ PARALLEL = 16
 DAMPING, LONGEST_DAMPING = 10.0, 0.5
 SIGHT_LIMIT = 30.0
 """Seconds after which the runner no longer waits to see its writes: it says so and goes on."""
+ASK_EVERY = 0.1
 log = logging.getLogger(__name__)
 
 
@@ -244,10 +245,19 @@ class Runner:
         if sight.resource not in self._informers:
             return
         informer = self._informers.of(sight.resource)
-        if sight.revision:
-            await informer.wait_revision(sight.revision)
+        revision = sight.revision if sight.asked else await self._newest(sight)
+        if revision:
+            await informer.wait_revision(revision)
         if sight.key:
             await informer.wait_until(lambda: _gone(informer.by_key(sight.key), sight.uid))
+
+    async def _newest(self, sight: Sight) -> int:
+        """Ask until somebody answers: what may have been written must be seen before anything is decided again."""
+        while True:
+            try:
+                return await self._doer.newest(sight.resource, sight.namespace)
+            except ApiError:
+                await self._env.sleep(ASK_EVERY)
 
     def _object(self, key: str) -> Object | None:
         group, plural, _ = key.split("/", 2)

@@ -58,13 +58,13 @@ async def test_an_object_that_breaks_a_rule_is_refused_with_its_message() -> Non
         await defined(api, crd)
         causes = await refused(api, crontab(replicas=7, color="red", image="bad"))
         assert causes == [
-            {"field": "spec", "reason": "FieldValueInvalid", "message": 'Invalid value: "object": few, please'},
+            {"field": "spec", "reason": "FieldValueInvalid", "message": "Invalid value: few, please"},
             {
                 "field": "spec",
                 "reason": "FieldValueInvalid",
-                "message": "Invalid value: \"object\": failed rule: !has(self.color) || self.color != 'red'",
+                "message": "Invalid value: failed rule: !has(self.color) || self.color != 'red'",
             },
-            {"field": "spec", "reason": "FieldValueInvalid", "message": 'Invalid value: "object": never use bad'},
+            {"field": "spec", "reason": "FieldValueInvalid", "message": "Invalid value: never use bad"},
         ]
         assert await refused(api, crontab(image="ab")) == [
             {
@@ -87,10 +87,10 @@ async def test_rules_see_metadata_at_the_root_and_each_item_of_lists_and_maps() 
         await defined(api, crd)
         obj = crontab("bad", parts=[{"name": "a", "size": 1}, {"name": "b", "size": 9}, {"name": "c"}], limits={"x": 0})
         assert [(each["field"], each["message"]) for each in await refused(api, obj)] == [
-            ("<nil>", 'Invalid value: "object": name'),
-            ("spec.parts[1]", 'Invalid value: "object": failed rule: self.size < 3'),
+            ("<nil>", "Invalid value: name"),
+            ("spec.parts[1]", "Invalid value: failed rule: self.size < 3"),
             ("spec.parts[2]", 'Invalid value: "object": no such key: size evaluating rule: self.size < 3'),
-            ("spec.limits[x]", 'Invalid value: "integer": failed rule: self > 0'),
+            ("spec.limits[x]", "Invalid value: 0: failed rule: self > 0"),
         ]
 
 
@@ -131,6 +131,7 @@ async def test_what_was_invalid_before_and_is_left_alone_may_stay() -> None:
         assert (await api.http.put(f"{CRDS}/{name}", json=crd)).status_code == 200
         answer = await api.patch(f"{CRONTABS}/a", {"metadata": {"labels": {"a": "b"}}})
         assert answer.status_code == 200, answer.text
+        assert "spec: Invalid value: failed rule: self.replicas < 5" in answer.headers["warning"]
         answer = await api.patch(f"{CRONTABS}/a", {"spec": {"color": "red"}})
         assert answer.status_code == 422
         assert "failed rule: self.replicas < 5" in answer.json()["message"]
@@ -143,7 +144,7 @@ async def test_rules_wait_for_an_object_of_the_right_shape() -> None:
         assert causes[-1] == {
             "field": "<nil>",
             "reason": "FieldValueInvalid",
-            "message": 'Invalid value: "null": some validation rules were not checked because the object was invalid; '
+            "message": "Invalid value: null: some validation rules were not checked because the object was invalid; "
             "correct the existing errors to complete validation",
         }
 
@@ -207,6 +208,10 @@ WRONG: dict[str, tuple[Json, str]] = {
         ruled({"rule": "self == oldSelf"}, at="spec.words.items", words={**TEXT, "maxItems": 3}),
         "oldSelf cannot be used on the uncorrelatable portion of the schema within "
         f"{SCHEMA}.properties[spec].properties[words].items",
+    ),
+    "a path to nowhere": (
+        ruled({"rule": "true", "fieldPath": ".nothing"}),
+        inside("spec", 'fieldPath: Invalid value: ".nothing": fieldPath must be a valid path: '),
     ),
     "an optional that is not used": (
         ruled({"rule": "true", "optionalOldSelf": True}),

@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from podling.api.errors import Cause
-from podling.api.schema.custom import BESIDE, Overlong
+from podling.api.schema.custom import BESIDE, RATCHETED, Overlong
 from podling.env import Env
 
 
-async def judged(env: Env, look: Callable[[], list[Cause]]) -> list[Cause]:
-    """What `look` finds. What it could not finish at once is done again beside the loop, where it may take its time."""
+async def judged(env: Env, look: Callable[[], list[Cause]], warn: Callable[[str], None] | None = None) -> list[Cause]:
+    """What `look` finds. What it could not finish at once is done again beside the loop, where it may take its time.
 
+    `warn` is told what was wrong before and has been left alone; it is not among the causes.
+    """
+    try:
+        found = look()
+    except Overlong:
+        found = await _beside(env, look)
+    if warn is None or not any(cause.reason == RATCHETED for cause in found):
+        return found
+    for cause in found:
+        if cause.reason == RATCHETED:
+            warn(f"{cause.field}: {cause.message}")
+    return [cause for cause in found if cause.reason != RATCHETED]
+
+
+async def _beside(env: Env, look: Callable[[], list[Cause]]) -> list[Cause]:
     def again() -> list[Cause]:
         token = BESIDE.set(True)
         try:
@@ -19,8 +34,4 @@ async def judged(env: Env, look: Callable[[], list[Cause]]) -> list[Cause]:
         finally:
             BESIDE.reset(token)
 
-    try:
-        return look()
-    except Overlong:
-        pass
     return await env.in_thread(again)

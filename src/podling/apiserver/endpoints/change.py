@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from podling.api.errors import conflict, invalid, not_found
@@ -98,7 +99,8 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
         return None, conditional
     if wanted.own_rules:
         return new, conditional
-    if causes := await judged(backend.env, lambda: served.entry.validate_update(new, old, wanted.subresource)):
+    judge = partial(served.entry.validate_update, new, old, wanted.subresource)
+    if causes := await judged(backend.env, judge, request.warn):
         raise invalid(served.entry.kind, wanted.name, causes, served.kind.group)
     await backend.admission.validate(attempt)
     if served.kind.warnings is not None and not wanted.subresource:

@@ -7,7 +7,7 @@ and apply meet a custom resource as they meet a built-in one. The schema itself 
 """
 
 from podling.api.schema.custom.ratcheting import ratcheted
-from podling.api.schema.custom.rules import ABSENT, BESIDE, ON_THE_LOOP, Node, Overlong, compile_rules, judge
+from podling.api.schema.custom.rules import ABSENT, BESIDE, ON_THE_LOOP, RATCHETED, Node, Overlong, compile_rules, judge
 from podling.api.schema.custom.types import CustomType, custom_type
 from podling.api.schema.custom.values import Finding, compile_values
 
@@ -15,6 +15,7 @@ __all__ = [
     "ABSENT",
     "BESIDE",
     "ON_THE_LOOP",
+    "RATCHETED",
     "CustomType",
     "Finding",
     "Node",

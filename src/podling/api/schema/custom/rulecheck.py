@@ -64,14 +64,16 @@ def _node(
 ) -> Iterator[Cause]:
     for index, rule in enumerate(schema.get(RULES) or ()):
         here = replace(place, path=f"{place.path}.{RULES}[{index}]")
-        yield from _rule(rule, type_, here, environments, bill)
+        yield from _rule(rule, schema, type_, here, environments, bill)
+    lost = place.lost or (place.path if schema.get("x-kubernetes-map-type") == "atomic" else "")
     for name, each in (schema.get("properties") or {}).items():
         inner = (type_.fields or {}).get(escape(name) or "") if type_ is not None else None
-        below = replace(place, path=f"{place.path}.properties[{name}]")
+        below = replace(place, path=f"{place.path}.properties[{name}]", lost=lost)
         yield from _node(each, inner, below, environments, bill)
     rest, items = schema.get("additionalProperties"), schema.get("items")
     if isinstance(rest, Mapping):
-        below = replace(place, path=f"{place.path}.additionalProperties", count=place.count * _most(type_))
+        count = place.count * _most(type_)
+        below = replace(place, path=f"{place.path}.additionalProperties", count=count, lost=lost)
         yield from _node(rest, _param(type_, 1), below, environments, bill)
     if isinstance(items, Mapping):
         below = replace(place, path=f"{place.path}.items", count=place.count * _most(type_))
@@ -89,9 +91,9 @@ def _most(type_: CelType | None) -> int:
 
 
 def _rule(
-    rule: Schema, type_: CelType | None, place: Place, environments: cel.Environments, bill: Bill
+    rule: Schema, schema: Schema, type_: CelType | None, place: Place, environments: cel.Environments, bill: Bill
 ) -> Iterator[Cause]:
-    yield from _words(rule, place.path)
+    yield from _words(rule, schema, place.path)
     text = (rule.get("rule") or "").strip()
     if not text or type_ is None:
         return
@@ -125,7 +127,7 @@ def _pointer(value: Any) -> str:
     return "nil" if value is None else "0x1"
 
 
-def _words(rule: Schema, path: str) -> Iterator[Cause]:
+def _words(rule: Schema, schema: Schema, path: str) -> Iterator[Cause]:
     """What does not need the expression to be understood."""
     text, message = rule.get("rule") or "", rule.get("message") or ""
     if not text.strip():
@@ -142,19 +144,31 @@ def _words(rule: Schema, path: str) -> Iterator[Cause]:
     if rule.get("reason") is not None and rule["reason"] not in REASONS:
         yield causes.unsupported(f"{path}.reason", rule["reason"], REASONS)
     if below := rule.get("fieldPath"):
-        yield from _field_path(below, path)
+        yield from _field_path(below, schema, path)
 
 
-def _field_path(below: str, path: str) -> Iterator[Cause]:
+def _field_path(below: str, schema: Schema, path: str) -> Iterator[Cause]:
     if not below.strip() or "\n" in below:
         yield causes.invalid(f"{path}.fieldPath", below, "fieldPath must not contain line breaks")
         return
+    if text := _misled(below, schema):
+        yield causes.invalid(f"{path}.fieldPath", below, f"fieldPath must be a valid path: {text}")
+
+
+def _misled(below: str, schema: Schema) -> str:
+    """Why a path leads nowhere in the schema; empty where it does not."""
     try:
         keys = keys_of(below)
-    except BadPath:
-        keys = (0,)
-    if any(isinstance(key, int) for key in keys):
-        yield causes.invalid(f"{path}.fieldPath", below, f"fieldPath must be a valid path: {below}")
+    except BadPath as error:
+        return str(error)
+    here: Any = schema
+    for key in keys:
+        if isinstance(key, int):
+            return f"expected single quoted string but got {key}"
+        here = (here.get("properties") or {}).get(key, here.get("additionalProperties"))
+        if not isinstance(here, Mapping):
+            return "does not refer to a valid field"
+    return ""
 
 
 def _program(rule: Schema, program: cel.Program, type_: CelType, place: Place, bill: Bill) -> Iterator[Cause]:

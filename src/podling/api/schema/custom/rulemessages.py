@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,8 +52,15 @@ class Said:
         text = "no further validation rules will be run due to call cost exceeds limit for rule"
         return f"'{error.message}': {text}: {self._named}"
 
-    def broken(self, type_: str, path: Path, values: Mapping[str, Any], budget: cel.Budget) -> tuple[Path, Cause]:
-        """For a rule that does not hold. Raises CelBudgetExceeded."""
+    def costly_message(self) -> str:
+        """For a messageExpression that cost too much."""
+        said = json.dumps(self.expression.expression if self.expression is not None else "", ensure_ascii=False)
+        return f"no further validation rules will be run due to call cost exceeds limit for messageExpression: {said}"
+
+    def broken(
+        self, type_: str, value: Any, path: Path, values: Mapping[str, Any], budget: cel.Budget
+    ) -> tuple[Path, Cause]:
+        """For a rule that does not hold for a value; only scalars are shown. Raises CelBudgetExceeded."""
         for key in self.below:
             path = (path, key, "")
         text = self._evaluated(values, budget) or self.message or f"failed rule: {self.rule}"
@@ -61,9 +69,12 @@ class Said:
             return path, causes.forbidden(where, text)
         if self.reason == "FieldValueRequired":
             return path, causes.required(where, text)
+        whole = type_ in ("object", "array")
         if self.reason == "FieldValueDuplicate":
-            return path, causes.duplicate(where, type_)
-        return path, causes.invalid(where, type_, text)
+            return path, Cause(self.reason, "Duplicate value", where) if whole else causes.duplicate(where, value)
+        if whole:
+            return path, Cause("FieldValueInvalid", f"Invalid value: {text}", where)
+        return path, causes.invalid(where, value, text)
 
     def _evaluated(self, values: Mapping[str, Any], budget: cel.Budget) -> str:
         """The messageExpression's text; empty where it fails or says nothing that fits on one line."""

@@ -2,7 +2,7 @@
 
 A schema's rules become a tree that has only the nodes with rules at or below them. Walking an object and the old one
 side by side, each rule sees its node as `self` and what stood there as `oldSelf`; a rule that names `oldSelf` waits for
-an update that has one. What is unchanged was judged when it came: only transition rules look at it again.
+an update that has one. What is broken and was the same before does not refuse the update but is said in a Warning.
 
 Everything is bounded by one budget. On the loop that budget is small, so that nobody waits; who needs more gets
 `Overlong` and does the same elsewhere with the full one.
@@ -36,6 +36,11 @@ BLOCKING: Final = frozenset({"FieldValueRequired", "FieldValueTooLong", "FieldVa
 UNCHECKED: Final = (
     "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
     "validation"
+)
+RATCHETED: Final = "Ratcheted"
+"""The reason of a cause that refuses nothing and is said in a Warning."""
+SPENT: Final = (
+    "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
 )
 EXHAUSTED: Final = "validation failed due to running out of cost budget, no further validation rules will be run"
 
@@ -75,6 +80,8 @@ class Node:
     items: Node | None = None
     keys: tuple[str, ...] = ()
     """Of a list: the map keys by which its items are told apart."""
+    atomic: bool = False
+    """Of an object: it is replaced as a whole, so what is in it corresponds to nothing."""
 
 
 def compile_rules(schema: Schema) -> Node | None:
@@ -97,7 +104,8 @@ def _node(schema: Schema, type_: CelType | None, environments: cel.Environments)
     if not (rules or fields or values or items):
         return None
     keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    return Node(str(schema.get("type") or ""), rules, fields, values, items, keys)
+    atomic = schema.get("x-kubernetes-map-type") == "atomic"
+    return Node(str(schema.get("type") or ""), rules, fields, values, items, keys, atomic)
 
 
 def _field(type_: CelType | None, name: str) -> CelType | None:
@@ -151,7 +159,7 @@ class _Walk:
             self._items(node, node.items, new, old if old.__class__ is list else ABSENT, path, unchanged)
 
     def _object(self, node: Node, new: dict[str, Any], old: Any, path: Path, unchanged: bool) -> None:
-        before = {} if old is ABSENT else old
+        before = {} if old is ABSENT or node.atomic else old
         for name, child in node.fields.items():
             if name in new:
                 self.value(child, new[name], before.get(name, ABSENT), (path, name, ""), unchanged=unchanged)
@@ -170,29 +178,39 @@ class _Walk:
             self.value(items, item, before, (path, index, ""), unchanged=unchanged)
 
     def _look(self, rule: Rule, node: Node, new: Any, old: Any, path: Path, same: bool) -> None:
-        if rule.transition:
-            if old is ABSENT and not rule.optional:
-                return
-        elif same:
+        if rule.transition and old is ABSENT and not rule.optional:
             return
         before = old
         if rule.optional:
             before = cel.Optional(old is not ABSENT, None if old is ABSENT else old)
         values = {"self": new, "oldSelf": before}
         try:
-            if rule.program.evaluate(values, self._budget) is not True:
-                self._add(*rule.message.broken(node.type, path, values, self._budget))
+            if rule.program.evaluate(values, self._budget) is True:
+                return
         except cel.CelBudgetExceeded as error:
-            self._stop(rule, node, path, error)
+            self._stop(node, path, EXHAUSTED if self._budget.left < 0 else rule.message.costly(error))
         except cel.CelEvaluationError as error:
             self._add(path, causes.invalid(field_path(path) or "<nil>", node.type, rule.message.failed(error)))
+        else:
+            self._broken(rule, node, new, path, values, ratcheted=same and not rule.transition)
 
-    def _stop(self, rule: Rule, node: Node, path: Path, error: cel.CelBudgetExceeded) -> None:
+    def _broken(
+        self, rule: Rule, node: Node, new: Any, path: Path, values: Mapping[str, Any], *, ratcheted: bool
+    ) -> None:
+        try:
+            where, cause = rule.message.broken(node.type, new, path, values, self._budget)
+        except cel.CelBudgetExceeded:
+            text = SPENT if self._budget.left < 0 else rule.message.costly_message()
+            self._stop(node, path, text)
+            return
+        # What was wrong before and is left alone is a warning.
+        self._add(where, Cause(RATCHETED, cause.message, cause.field) if ratcheted else cause)
+
+    def _stop(self, node: Node, path: Path, text: str) -> None:
         if self._budget.total <= ON_THE_LOOP:
-            raise Overlong from error
-        text = EXHAUSTED if self._budget.left < 0 else rule.message.costly(error)
+            raise Overlong
         self._add(path, causes.invalid(field_path(path) or "<nil>", node.type, text))
-        raise Exhausted from error
+        raise Exhausted
 
     def _add(self, path: Path, cause: Cause) -> None:
         self.found.append(Finding(path, cause))
@@ -203,7 +221,7 @@ def judge(node: Node | None, found: list[Cause], new: Any, old: Any, budget: cel
     if node is None:
         return found
     if any(each.reason in BLOCKING for each in found):
-        return [*found, causes.invalid("<nil>", "null", UNCHECKED)]
+        return [*found, causes.invalid("<nil>", None, UNCHECKED)]
     return [*found, *(each.cause for each in examine(node, new, old, budget))]
 
 

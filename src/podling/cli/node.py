@@ -12,6 +12,7 @@ _POOL = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="add simulated nodes")
     add.add_argument("--fake", type=node_count, required=True, metavar="N", help="so many simulated nodes")
@@ -28,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     delete = actions.add_parser("delete", help="delete a pool or a simulated node")
     delete.add_argument("pool", metavar="NAME")
     for each in (add, listing, delete):
-        add_name(each)
+        each.add_argument("--name", default=argparse.SUPPRESS, help="which cluster (default: podling)")
 
 
 def run(parsed: argparse.Namespace) -> int:

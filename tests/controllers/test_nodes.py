@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from podling.client.resources import LEASES, NODES, PODS
-from podling.controllers import nodelifecycle, podgc, tainteviction
+from podling.client.resources import LEASES, NAMESPACES, NODES, PODS
+from podling.controllers import nodelifecycle, podgc, tainteviction, terminatedpodgc
 from podling.env import rfc3339, rfc3339_micro
+from podling.reconcile.view import Settings
 from tests.controllers.world import NOW, World, pod
 
 GRACE = 50.0
@@ -135,6 +136,19 @@ def test_a_pod_of_a_node_that_is_gone_is_marked_and_deleted() -> None:
     world.add(PODS, pod("unbound"))
     world.run(podgc.CONTROLLER)
     assert [each["metadata"]["name"] for each in world.all(PODS)] == ["unbound"]
+
+
+def test_of_the_pods_that_have_ended_only_so_many_are_kept_the_oldest_go() -> None:
+    world = World(settings=Settings(terminated_pods=2))
+    world.add(NAMESPACES, {"metadata": {"name": "kube-system"}})
+    world.add(NAMESPACES, {"metadata": {"name": "other"}})
+    for age, phase in enumerate(("Running", "Succeeded", "Failed", "Succeeded", "Failed")):
+        body = pod(f"p{age}", phase=phase)
+        body["metadata"]["creationTimestamp"] = rfc3339(NOW + age)
+        world.add(PODS, body)
+    world.get(PODS, "p4")["status"]["reason"] = "Evicted"
+    world.reconcile(terminatedpodgc.CONTROLLER, NAMESPACES, {"name": "kube-system"})
+    assert sorted(each["metadata"]["name"] for each in world.all(PODS)) == ["p0", "p2", "p3"]
 
 
 def test_a_pod_that_ends_on_a_dead_node_goes_once_the_node_is_declared_out_of_service() -> None:

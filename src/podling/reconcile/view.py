@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True):
     """A node whose Lease is older than this is unknown."""
     started: float = 0.0
     """When this control plane began to look (wall clock): a Lease cannot have been renewed while nobody served it."""
+    terminated_pods: int = 12_500
+    """Pods that have ended and are kept."""
     autoscaling_period: float = 15.0
     """Between two looks of the horizontal autoscaler at the same target."""
     downscale_window: float = 300.0

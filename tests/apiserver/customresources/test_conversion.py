@@ -197,6 +197,20 @@ def renaming(review: Json) -> Json:
     return said
 
 
+def unversioned(review: Json) -> Json:
+    said = answer(review)
+    for each in said["response"]["convertedObjects"]:
+        each["apiVersion"] = "x"
+    return said
+
+
+def labelling(review: Json) -> Json:
+    said = answer(review)
+    for each in said["response"]["convertedObjects"]:
+        each["metadata"] = {**each["metadata"], "labels": {"a": 1}}
+    return said
+
+
 def dropping(review: Json) -> Json:
     said = answer(review)
     said["response"]["convertedObjects"] = []
@@ -210,7 +224,12 @@ ABOUT = f"conversion webhook for {GROUP}/v1, Kind=CronTab"
     ("handler", "message"),
     [
         (failing, f"{ABOUT} failed: no"),
-        (renaming, f"{ABOUT} returned invalid metadata at index 0: metadata.name must not be changed"),
+        (renaming, f"{ABOUT} returned invalid object: must have the same name: one != other"),
+        (
+            unversioned,
+            f"{ABOUT} returned invalid object at index 0: invalid groupVersion (expected {GROUP}/v2, received x)",
+        ),
+        (labelling, f"{ABOUT} returned invalid metadata: metadata.labels[a] must be a string in converted object"),
         (dropping, f"{ABOUT} returned 0 objects, expected 1"),
         (lambda review: (500, b"broken"), f"{ABOUT} failed: an error on the server"),
         (lambda review: b"{}", f"{ABOUT} failed: expected webhook response of apiextensions.k8s.io/v1"),

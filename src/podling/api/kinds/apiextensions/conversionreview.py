@@ -14,7 +14,7 @@ import orjson
 Json = dict[str, Any]
 GROUP: Final = "apiextensions.k8s.io"
 KNOWN: Final = ("v1", "v1beta1")
-KEPT: Final = ("name", "namespace", "uid")
+KEPT: Final = (("name", "name"), ("namespace", "namespace"), ("uid", "UID"))
 
 
 class BadConversion(ValueError):
@@ -40,8 +40,21 @@ def answered(asked: Json, answer: bytes) -> list[Json]:
     if len(converted) != len(request["objects"]):
         text = f"returned {len(converted)} objects, expected {len(request['objects'])}"
         raise BadConversion(f"conversion webhook for {about} {text}")
-    pairs = enumerate(zip(request["objects"], converted, strict=True))
-    return [_checked(index, old, new, request["desiredAPIVersion"], about) for index, (old, new) in pairs]
+    places = _ONE if len(converted) == 1 else _MANY
+    for index, (old, new) in enumerate(zip(request["objects"], converted, strict=True)):
+        if found := _wrong(old, new, request["desiredAPIVersion"]):
+            what, why = found
+            place = places[what].format(index)
+            raise BadConversion(f"conversion webhook for {about} returned invalid {place}: {why}")
+    return list(converted)
+
+
+_ONE: Final = {"type": "object at index 0", "object": "object", "metadata": "metadata"}
+_MANY: Final = {
+    "type": "converted object at index {}",
+    "object": "converted object at index {}",
+    "metadata": "metadata in object at index {}",
+}
 
 
 def _response(asked: Json, answer: bytes) -> Json:
@@ -69,25 +82,31 @@ def _response(asked: Json, answer: bytes) -> Json:
     return response
 
 
-def _checked(index: int, old: Json, new: Any, wanted: str, about: str) -> Json:
-    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
-        text = f"returned invalid converted object at index {index}: it has no metadata"
-        raise BadConversion(f"conversion webhook for {about} {text}")
+def _wrong(old: Json, new: Any, wanted: str) -> tuple[str, str] | None:
+    """What about a converted object is wrong (its type, the object, its metadata), and why."""
+    if not isinstance(new, dict):
+        return "type", "it is no object"
     if new.get("apiVersion") != wanted:
-        text = f"invalid groupVersion (expected {wanted}, received {new.get('apiVersion') or ''})"
-        raise BadConversion(
-            f"conversion webhook for {about} returned invalid converted object at index {index}: {text}"
-        )
+        return "type", f"invalid groupVersion (expected {wanted}, received {new.get('apiVersion') or ''})"
     if new.get("kind") != old.get("kind"):
-        text = f"invalid kind (expected {old.get('kind')}, received {new.get('kind') or ''})"
-        raise BadConversion(
-            f"conversion webhook for {about} returned invalid converted object at index {index}: {text}"
-        )
-    for name in KEPT:
-        if (new["metadata"].get(name) or "") != (old["metadata"].get(name) or ""):
-            text = f"metadata.{name} must not be changed"
-            raise BadConversion(f"conversion webhook for {about} returned invalid metadata at index {index}: {text}")
-    return new
+        return "type", f"invalid kind (expected {old.get('kind')}, received {new.get('kind') or ''})"
+    metadata = new.get("metadata")
+    if metadata is None:
+        return "metadata", "missing metadata in converted object"
+    if not isinstance(metadata, dict):
+        return "metadata", "invalid metadata in converted object"
+    for name, shown in KEPT:
+        said, had = metadata.get(name) or "", old["metadata"].get(name) or ""
+        if said != had:
+            return "object", f"must have the same {shown}: {had} != {said}"
+    for name in ("labels", "annotations"):
+        texts = metadata.get(name) or {}
+        if not isinstance(texts, dict):
+            return "metadata", f"invalid metadata.{name} in converted object"
+        for key, value in texts.items():
+            if not isinstance(value, str):
+                return "metadata", f"metadata.{name}[{key}] must be a string in converted object"
+    return None
 
 
 def with_metadata(converted: Json, old: Json) -> Json:

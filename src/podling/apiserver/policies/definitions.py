@@ -16,6 +16,7 @@ from podling.api.objects import Event, Object, prefix_of
 from podling.apiserver.policies.compiling import Compiled, Compilers
 from podling.apiserver.policies.conditions import Condition, conditions_of
 from podling.apiserver.webhooks.matching import GROUP, Criteria
+from podling.env import Env
 from podling.storage.watchcache import WatchCache
 
 Json = dict[str, Any]
@@ -51,12 +52,22 @@ class Policy:
         self.bindings = bindings
         self._spec: Json = said.get("spec") or {}
         self._compilers = compilers
+        self._prepared = False
         self.criteria = Criteria.of(self._spec.get("matchConstraints") or {})
         self.param_kind: Mapping[str, str] | None = self._spec.get("paramKind")
         self.ignores_failure = self._spec.get("failurePolicy") == "Ignore"
         self.asks = "authorizer" in str(self._spec)
         """Whether an expression may ask the authorizer."""
         self.reinvoked = self._spec.get("reinvocationPolicy") == "IfNeeded"
+
+    async def ready(self, env: Env) -> None:
+        """Until its expressions are compiled; the first time beside the loop, for that takes a while."""
+        if not self._prepared:
+            await env.in_thread(self._prepare)
+
+    def _prepare(self) -> None:
+        _ = self.conditions, self.variables, self.validations, self.mutations, self.annotations
+        self._prepared = True
 
     @cached_property
     def conditions(self) -> Sequence[Condition]:

@@ -69,6 +69,7 @@ class MutatingPolicies:
 
     async def _bound(self, attempt: Attempt, policy: Policy, binding: Binding, served: Served) -> bool:
         before = copied(attempt.obj)
+        await policy.ready(self._env)
         try:
             for param in self._params.collect(policy.param_kind, binding.param_ref, attempt.namespace):
                 await self._apply(attempt, policy, param, served)

@@ -14,12 +14,14 @@ from typing import Any
 from podling.api import cel
 from podling.api.cel import DYN, CelSyntaxError, CelType
 from podling.api.cel.names import escape
-from podling.api.kinds.admissionregistration.expressions import checked, environment
+from podling.api.kinds.admissionregistration.expressions import environment
+from podling.api.kinds.admissionregistration.policyrules import Known
 from podling.api.schema import Type
 from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.policies.params import Params
 from podling.apiserver.registry.served import Resources, Served
 from podling.apiserver.webhooks.matching import GROUP
+from podling.env import Env
 
 Json = dict[str, Any]
 MOST_TYPES = 10
@@ -41,8 +43,8 @@ class TypeChecking:
     operations = ("CREATE", "UPDATE")
     kinds = ((GROUP, "ValidatingAdmissionPolicy"),)
 
-    def __init__(self, resources: Resources, params: Params) -> None:
-        self._resources, self._params = resources, params
+    def __init__(self, env: Env, resources: Resources, params: Params) -> None:
+        self._env, self._resources, self._params = env, resources, params
 
     async def validate(self, attempt: Attempt) -> None:
         """Behind validation, for only what compiles can be looked at; the status is nobody else's."""
@@ -50,20 +52,23 @@ class TypeChecking:
         status, generation = policy.get("status") or {}, policy["metadata"].get("generation", 0)
         if status.get("observedGeneration") == generation:
             return
-        warnings = list(self._warnings(policy.get("spec") or {}))
+        warnings = await self._env.in_thread(self._warnings, policy.get("spec") or {})
         found = {"expressionWarnings": warnings} if warnings else {}
         policy["status"] = {**status, "observedGeneration": generation, "typeChecking": found}
 
-    def _warnings(self, spec: Json) -> Iterator[Json]:
+    def _warnings(self, spec: Json) -> list[Json]:
+        """In a thread: each kind that is matched is a set of environments, and those take a while to make."""
         known = list(self._environments(spec))
+        found: list[Json] = []
         for index, each in enumerate(spec.get("validations") or ()):
             for field in ("expression", "messageExpression"):
                 text = (each.get(field) or "").strip()
-                findings = [f"{kind}: {why}\n" for kind, variables in known if (why := _wrong(text, field, variables))]
+                findings = [f"{kind}: {why}\n" for kind, names in known if (why := _wrong(text, field, names))]
                 if text and findings:
-                    yield {"fieldRef": f"spec.validations[{index}].{field}", "warning": "\n".join(findings)}
+                    found.append({"fieldRef": f"spec.validations[{index}].{field}", "warning": "\n".join(findings)})
+        return found
 
-    def _environments(self, spec: Json) -> Iterator[tuple[str, dict[str, CelType]]]:
+    def _environments(self, spec: Json) -> Iterator[tuple[str, Known]]:
         """The kinds that a policy surely matches, each with what expressions may name."""
         words = mentioned(spec)
         params = self._params.served(spec["paramKind"]) if spec.get("paramKind") else None
@@ -72,13 +77,12 @@ class TypeChecking:
             if served.type is None:
                 continue
             object_type = cel_type(served.type, words)
-            known = environment(params=bool(spec.get("paramKind")), object=object_type, param_type=param_type)
-            known["variables"] = cel.struct("Variables", _variables(spec.get("variables") or (), known))
+            variables = environment(params=bool(spec.get("paramKind")), object=object_type, param_type=param_type)
+            known = Known(variables, cel.Environments())
+            types = _variables(spec.get("variables") or (), known)
             entry = served.entry
-            yield (
-                f"{entry.api_version}, Kind={entry.kind}" if entry.group else f"/{entry.version}, Kind={entry.kind}",
-                known,
-            )
+            version = entry.api_version if entry.group else f"/{entry.version}"
+            yield f"{version}, Kind={entry.kind}", known.plus(variables=cel.struct("Variables", types))
 
     def _matched(self, spec: Json) -> Sequence[Served]:
         """Of the rules without wildcards and subresources."""
@@ -96,22 +100,22 @@ def _plain(values: Sequence[str] | None) -> list[str]:
     return [each for each in values or () if "*" not in each and "/" not in each]
 
 
-def _variables(said: Sequence[Mapping[str, Any]], known: dict[str, CelType]) -> dict[str, CelType]:
+def _variables(said: Sequence[Mapping[str, Any]], known: Known) -> dict[str, CelType]:
     """Their types; of any type where one does not compile, for the expression that names it is what is warned of."""
     types: dict[str, CelType] = {}
     for each in said:
-        before = {**known, "variables": cel.struct("Variables", dict(types))}
+        before = known.plus(variables=cel.struct("Variables", dict(types)))
         try:
-            types[each["name"]] = checked(each["expression"], before).result
+            types[each["name"]] = before.program(each["expression"]).result
         except CelSyntaxError:
             types[each["name"]] = DYN
     return types
 
 
-def _wrong(text: str, field: str, known: Mapping[str, CelType]) -> str:
+def _wrong(text: str, field: str, known: Known) -> str:
     try:
         if text:
-            checked(text, known, ("bool",) if field == "expression" else ("string",))
+            known.program(text, ("bool",) if field == "expression" else ("string",))
     except CelSyntaxError as error:
         return error.message.removeprefix("compilation failed: ")
     return ""

@@ -63,6 +63,7 @@ class ValidatingPolicies:
         except NoParams as error:
             why = f"failed to configure binding: {error}"
             return [] if policy.ignores_failure else [Denial(policy.name, binding.name, why, "Invalid")]
+        await policy.ready(self._env)
         found = [failure for each in params for failure in await self._judged(policy, {**values, "params": each})]
         if "Warn" in binding.actions:
             about = f"Validation failed for ValidatingAdmissionPolicy '{policy.name}' with binding '{binding.name}'"

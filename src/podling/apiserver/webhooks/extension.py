@@ -60,7 +60,7 @@ class Extension:
     def validating(self) -> Sequence[object]:
         """In upstream's order."""
         return (
-            TypeChecking(self._resources, self._params),
+            TypeChecking(self._env, self._resources, self._params),
             ParamRights(self._cache, self._authorizer, self._params),
             ValidatingPolicies(self._env, self._validating_policies, self._matcher, self._params, self._facts),
             ValidatingWebhooks(self._validating, self._asking),

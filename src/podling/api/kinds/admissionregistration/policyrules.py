@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from podling.api import cel, names
 from podling.api.cel import CelType
@@ -24,13 +25,32 @@ _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _NEITHER = "validations or auditAnnotations must contain at least one item"
 
 
+class Known(NamedTuple):
+    """What an expression may name, and the environments of all expressions of one policy."""
+
+    variables: dict[str, CelType]
+    environments: cel.Environments
+
+    def plus(self, **more: CelType) -> Known:
+        return self._replace(variables={**self.variables, **more})
+
+    def without(self, prefix: str) -> Known:
+        kept = {name: type_ for name, type_ in self.variables.items() if not name.startswith(prefix)}
+        return self._replace(variables=kept)
+
+    def program(self, expression: str, results: Sequence[str] = ()) -> cel.Program:
+        """Raises CelSyntaxError."""
+        return expressions.checked(expression, self.variables, results, self.environments)
+
+
 def validate_policy(obj: Json) -> list[Cause]:
-    """A ValidatingAdmissionPolicy."""
+    """A ValidatingAdmissionPolicy. Raises Overlong."""
+    ruletext.beside()
     spec = obj.get("spec") or {}
     found, known = _common(spec)
     types, wrong = _variables(spec, known)
     found += wrong
-    known = {**known, "variables": cel.struct("Variables", types)}
+    known = known.plus(variables=cel.struct("Variables", types))
     validations, annotations = spec.get("validations") or [], spec.get("auditAnnotations") or []
     if not validations and not annotations:
         return [
@@ -44,11 +64,13 @@ def validate_policy(obj: Json) -> list[Cause]:
 
 
 def validate_mutating_policy(obj: Json) -> list[Cause]:
+    """Raises Overlong."""
+    ruletext.beside()
     spec = obj.get("spec") or {}
     found, known = _common(spec)
     types, wrong = _variables(spec, known)
     found += wrong
-    known = {**known, "variables": cel.struct("Variables", types)}
+    known = known.plus(variables=cel.struct("Variables", types))
     mutations = spec.get("mutations") or []
     if not mutations:
         found.append(causes.required("spec.mutations", "mutations must contain at least one item"))
@@ -57,7 +79,7 @@ def validate_mutating_policy(obj: Json) -> list[Cause]:
     return found + rules.required_one_of("spec.reinvocationPolicy", spec.get("reinvocationPolicy"), REINVOCATIONS)
 
 
-def _common(spec: Json) -> tuple[list[Cause], dict[str, CelType]]:
+def _common(spec: Json) -> tuple[list[Cause], Known]:
     found = rules.required_one_of("spec.failurePolicy", spec.get("failurePolicy"), ruletext.FAILURES)
     kind = spec.get("paramKind")
     if kind is not None:
@@ -69,7 +91,7 @@ def _common(spec: Json) -> tuple[list[Cause], dict[str, CelType]]:
         found += match_resources("spec.matchConstraints", constraints)
         if not constraints.get("resourceRules"):
             found.append(causes.required("spec.matchConstraints.resourceRules"))
-    known = expressions.environment(params=kind is not None)
+    known = Known(expressions.environment(params=kind is not None), cel.Environments())
 
     def wrong(expression: str) -> str:
         return _wrong(expression, known, ("bool",))
@@ -114,7 +136,7 @@ def _names(path: str, said: Sequence[str]) -> list[Cause]:
     return found
 
 
-def _variables(spec: Json, known: dict[str, CelType]) -> tuple[dict[str, CelType], list[Cause]]:
+def _variables(spec: Json, known: Known) -> tuple[dict[str, CelType], list[Cause]]:
     types: dict[str, CelType] = {}
     found: list[Cause] = []
     for index, each in enumerate(spec.get("variables") or ()):
@@ -130,8 +152,8 @@ def _variables(spec: Json, known: dict[str, CelType]) -> tuple[dict[str, CelType
             found.append(causes.required(f"{path}.expression", "expression is not specified"))
             continue
         try:
-            before = {**known, "variables": cel.struct("Variables", dict(types))}
-            type_ = expressions.checked(as_maps(text), before).result
+            before = known.plus(variables=cel.struct("Variables", dict(types)))
+            type_ = before.program(as_maps(text)).result
         except cel.CelSyntaxError as error:
             found.append(causes.invalid(f"{path}.expression", text, error.message))
             continue
@@ -140,15 +162,15 @@ def _variables(spec: Json, known: dict[str, CelType]) -> tuple[dict[str, CelType
     return types, found
 
 
-def _wrong(expression: str, known: dict[str, CelType], results: Sequence[str]) -> str:
+def _wrong(expression: str, known: Known, results: Sequence[str]) -> str:
     try:
-        expressions.checked(expression, known, results)
+        known.program(expression, results)
     except cel.CelSyntaxError as error:
         return error.message
     return ""
 
 
-def _validation(path: str, said: Json, known: dict[str, CelType]) -> list[Cause]:
+def _validation(path: str, said: Json, known: Known) -> list[Cause]:
     text, message = (said.get("expression") or ""), said.get("message") or ""
     shown, found = said.get("messageExpression") or "", []
     if not text.strip():
@@ -157,10 +179,8 @@ def _validation(path: str, said: Json, known: dict[str, CelType]) -> list[Cause]
         found.append(causes.invalid(f"{path}.expression", text.strip(), error))
     if shown and not shown.strip():
         found.append(causes.invalid(f"{path}.messageExpression", shown, "must be non-empty if specified"))
-    elif shown:
-        plain = {key: type_ for key, type_ in known.items() if not key.startswith("authorizer")}
-        if error := _wrong(shown, plain, ("string",)):
-            found.append(causes.invalid(f"{path}.messageExpression", shown, error))
+    elif shown and (error := _wrong(shown, known.without("authorizer"), ("string",))):
+        found.append(causes.invalid(f"{path}.messageExpression", shown, error))
     if message and not message.strip():
         found.append(causes.invalid(f"{path}.message", message, "message must be non-empty if specified"))
     elif "\n" in message.strip():
@@ -173,7 +193,7 @@ def _validation(path: str, said: Json, known: dict[str, CelType]) -> list[Cause]
     return found
 
 
-def _annotations(policy: str, said: Sequence[Json], known: dict[str, CelType]) -> list[Cause]:
+def _annotations(policy: str, said: Sequence[Json], known: Known) -> list[Cause]:
     path, found = "spec.auditAnnotations", []
     if len(said) > MOST_ANNOTATIONS:
         text = f"must not have more than {MOST_ANNOTATIONS} auditAnnotations"
@@ -197,7 +217,7 @@ def _annotations(policy: str, said: Sequence[Json], known: dict[str, CelType]) -
     return found
 
 
-def _mutation(path: str, said: Json, known: dict[str, CelType]) -> list[Cause]:
+def _mutation(path: str, said: Json, known: Known) -> list[Cause]:
     kind = said.get("patchType")
     found = rules.required_one_of(f"{path}.patchType", kind, PATCHES)
     for wanted, field in (("ApplyConfiguration", "applyConfiguration"), ("JSONPatch", "jsonPatch")):
@@ -211,11 +231,11 @@ def _mutation(path: str, said: Json, known: dict[str, CelType]) -> list[Cause]:
     return found
 
 
-def _mutating_text(path: str, text: str, kind: str, known: dict[str, CelType]) -> list[Cause]:
+def _mutating_text(path: str, text: str, kind: str, known: Known) -> list[Cause]:
     if not text.strip():
         return [causes.required(path, "expression is not specified")]
     try:
-        program = expressions.checked(as_maps(text), known)
+        program = known.program(as_maps(text))
     except cel.CelSyntaxError as error:
         return [causes.invalid(path, text, error.message)]
     wanted, shown = ("list", "list(JSONPatch)") if kind == "JSONPatch" else ("map", "Object")

@@ -13,6 +13,7 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.admissionregistration.expressions import checked, environment
 from podling.api.kinds.kind import Json
+from podling.api.schema.custom import BESIDE, Overlong
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
@@ -22,6 +23,12 @@ MOST_CONDITIONS = 64
 
 Compile = Callable[[str], str]
 """An expression to what is wrong with it, "" for nothing."""
+
+
+def beside() -> None:
+    """Raises Overlong on the loop: to compile expressions takes longer than that can wait."""
+    if not BESIDE.get():
+        raise Overlong
 
 
 def condition_error(expression: str) -> str:

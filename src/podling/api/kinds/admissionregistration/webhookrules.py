@@ -20,6 +20,9 @@ _FORM = "; desired format: https://host[/path]"
 
 
 def validate(obj: Json) -> list[Cause]:
+    """Raises Overlong where there are conditions to compile."""
+    if any(webhook.get("matchConditions") for webhook in obj.get("webhooks") or ()):
+        ruletext.beside()
     mutating = obj.get("kind") == "MutatingWebhookConfiguration"
     found: list[Cause] = []
     seen: dict[str, None] = {}

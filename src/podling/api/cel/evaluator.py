@@ -11,8 +11,9 @@ Errors are exceptions, except inside of `&&`, `||` and the running value of a lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from podling.api.cel import steps
 from podling.api.cel.checkedexpr import (
     Call,
     Checked,
@@ -29,32 +30,15 @@ from podling.api.cel.errors import CelEvaluationError
 from podling.api.cel.function import Function, wrong
 from podling.api.cel.names import unescape
 from podling.api.cel.operators import optional_at
-from podling.api.cel.values import NONE, Optional, TypeValue, equal
+from podling.api.cel.steps import UNSET, Frame, Part, Run
+from podling.api.cel.values import TypeValue
 
-Frame = list[Any]
-Run = Callable[[Frame], Any]
-
-
-class Unset:
-    """A variable that has no value."""
-
-
-UNSET: Final = Unset()
 LIST_COST: Final = 10
 MAP_COST: Final = 30
 STRUCT_COST: Final = 40
 TURN_COST: Final = 3
 """Of `all` and `exists`: looking at the condition, and at what has been found so far."""
-_QUICK: Final = frozenset({"_<_", "_<=_", "_>_", "_>=_", "_+_"})
-SHORT: Final = 10
-"""Texts up to this many characters cost one unit to compare."""
-
-
-class Part(NamedTuple):
-    """A compiled node: how it runs, and the units that each run costs in any case."""
-
-    run: Run
-    cost: int
+QUICK: Final = frozenset({"_<_", "_<=_", "_>_", "_>=_", "_+_"})
 
 
 class Evaluator:
@@ -116,14 +100,14 @@ class Evaluator:
         operand, cost = self._part(node.operand)
         field = self._field(node.operand, node.field)
         if node.test:
-            return Part(lambda f: _has(operand(f), field), cost + 1)
+            return Part(lambda f: steps.has(operand(f), field), cost + 1)
 
         def select(f: Frame) -> Any:
             value = operand(f)
             try:
                 return value[field]
             except (KeyError, TypeError):
-                return _selected(value, field)
+                return steps.selected(value, field)
 
         return Part(select, cost + 1)
 
@@ -142,15 +126,15 @@ class Evaluator:
         parts = [self._part(each) for each in arguments]
         fixed = sum(part.cost for part in parts)
         if node.function == "_==_":
-            return Part(_equality(parts[0].run, parts[1].run), fixed + 1)
-        if node.function in _QUICK and function.cost is not None:
-            return Part(_quick(function.run, function.cost, parts[0].run, parts[1].run), fixed + 1)
-        return _called(function, [part.run for part in parts], fixed)
+            return Part(steps.equality(parts[0].run, parts[1].run), fixed + 1)
+        if node.function in QUICK and function.cost is not None:
+            return Part(steps.quick(function.run, function.cost, parts[0].run, parts[1].run), fixed + 1)
+        return steps.called(function, [part.run for part in parts], fixed)
 
     def _function(self, node: Call) -> tuple[Function, tuple[Node, ...]]:
         if node.target is None:
             return self._functions[node.function], node.args
-        qualified = _qualified(node.target)
+        qualified = steps.qualified(node.target)
         first = qualified.partition(".")[0]
         if qualified and first not in self._slots and f"{qualified}.{node.function}" in self._functions:
             return self._functions[f"{qualified}.{node.function}"], node.args
@@ -159,12 +143,12 @@ class Evaluator:
     def _and(self, node: Call) -> Part:
         left, cost = self._part(node.args[0])
         right = self._charged(self._part(node.args[1]))
-        return Part(lambda f: _decided(left, right, f, absorbing=False), cost)
+        return Part(lambda f: steps.decided(left, right, f, absorbing=False), cost)
 
     def _or(self, node: Call) -> Part:
         left, cost = self._part(node.args[0])
         right = self._charged(self._part(node.args[1]))
-        return Part(lambda f: _decided(left, right, f, absorbing=True), cost)
+        return Part(lambda f: steps.decided(left, right, f, absorbing=True), cost)
 
     def _choice(self, node: Call) -> Part:
         test, cost = self._part(node.args[0])
@@ -229,7 +213,7 @@ class Evaluator:
         return Part(build, cost)
 
     def _loop(self, node: Comprehension) -> Part:
-        absorbing, predicate = _quantified(node)
+        absorbing, predicate = steps.quantified(node)
         if predicate is not None:
             return self._quantifier(node, predicate, absorbing=absorbing)
         among, cost = self._part(node.range)
@@ -248,7 +232,7 @@ class Evaluator:
         two = bool(node.second)
 
         def loop(f: Frame) -> Any:
-            items = _items(among(f), two=two)
+            items = steps.items(among(f), two=two)
             accumulated = f[running] = start(f)
             for item in items if not never else ():
                 if two:
@@ -262,8 +246,8 @@ class Evaluator:
                 except CelEvaluationError as error:
                     if endless:
                         raise
-                    accumulated = f[running] = _Failed(error)
-            if accumulated.__class__ is _Failed:
+                    accumulated = f[running] = steps.Failed(error)
+            if accumulated.__class__ is steps.Failed:
                 raise accumulated.error
             return end(f)
 
@@ -280,7 +264,7 @@ class Evaluator:
 
         def loop(f: Frame) -> bool:
             meter, failed = f[0], None
-            for item in _items(among(f), two=two):
+            for item in steps.items(among(f), two=two):
                 if two:
                     f[first], f[second] = item
                 else:
@@ -316,7 +300,7 @@ class Evaluator:
 
     def _step(self, node: Node, accumulator: str, slot: int) -> Part:
         """One turn of a loop; what is added to a growing list is appended, since nobody else holds it."""
-        if isinstance(node, Call) and node.function == "_?_:_" and _is_ident(node.args[2], accumulator):
+        if isinstance(node, Call) and node.function == "_?_:_" and steps.is_ident(node.args[2], accumulator):
             test = self._part(node.args[0])
             grow = self._charged(self._step(node.args[1], accumulator, slot))
             run = test.run
@@ -330,7 +314,7 @@ class Evaluator:
                 raise wrong()
 
             return Part(maybe, test.cost)
-        if isinstance(node, Call) and node.function == "_+_" and _is_ident(node.args[0], accumulator):
+        if isinstance(node, Call) and node.function == "_+_" and steps.is_ident(node.args[0], accumulator):
             return self._grown(node, slot)
         if isinstance(node, Call) and node.function == "cel.@mapInsert" and len(node.args) == 3:
             return self._inserted(node, slot)
@@ -392,131 +376,3 @@ class Evaluator:
         "_?._": _optional_select,
         "@not_strictly_false": _not_false,
     }
-
-
-class _Failed:
-    """The running value of a loop that met an error and may still find what it looks for."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: CelEvaluationError) -> None:
-        self.error = error
-
-
-def _decided(left: Run, right: Run, f: Frame, *, absorbing: bool) -> bool:
-    """`||` where `absorbing` is true, `&&` where it is false: that value decides, whatever the other side is."""
-    failed: CelEvaluationError | None = None
-    try:
-        said = left(f)
-        if said is absorbing:
-            return bool(absorbing)
-        if said.__class__ is not bool:
-            failed = said.error if said.__class__ is _Failed else wrong()
-    except CelEvaluationError as error:
-        failed = error
-    other = right(f)
-    if other is absorbing:
-        return bool(absorbing)
-    if failed is not None:
-        raise failed
-    if other.__class__ is not bool:
-        raise wrong()
-    return not absorbing
-
-
-def _equality(left: Run, right: Run) -> Run:
-    def run(f: Frame) -> bool:
-        one, other = left(f), right(f)
-        if one.__class__ is str and other.__class__ is str:
-            if len(one) > SHORT and len(other) > SHORT:
-                f[0].charge(min(len(one), len(other)) // SHORT)
-            return bool(one == other)
-        if one.__class__ is list or one.__class__ is dict:
-            f[0].charge(len(one) // SHORT)
-        return equal(one, other)
-
-    return run
-
-
-def _quick(do: Callable[..., Any], price: Callable[..., int], left: Run, right: Run) -> Run:
-    """An operator that costs one unit where numbers are put to it; that one is counted already."""
-
-    def run(f: Frame) -> Any:
-        one, other = left(f), right(f)
-        if one.__class__ is not int and (more := price(one, other) - 1):
-            f[0].charge(more)
-        return do(one, other)
-
-    return run
-
-
-def _quantified(node: Comprehension) -> tuple[bool, Node | None]:
-    """What decides a loop of the macros `all` (false) and `exists` (true), and what it asks of each element."""
-    step = node.step
-    if isinstance(step, Call) and len(step.args) == 2 and _is_ident(step.args[0], node.accumulator):
-        init = node.init.value if isinstance(node.init, Const) else None
-        plain = _is_ident(node.result, node.accumulator)
-        if plain and (step.function, init) in (("_&&_", True), ("_||_", False)):
-            return not init, step.args[1]
-    return False, None
-
-
-def _called(function: Function, runs: list[Run], fixed: int) -> Part:
-    do, cost = function.run, function.cost
-    if cost is not None:
-        price = cost
-
-        def priced(f: Frame) -> Any:
-            values = [run(f) for run in runs]
-            f[0].charge(price(*values))
-            return do(*values)
-
-        return Part(priced, fixed)
-    if len(runs) == 1:
-        only = runs[0]
-        return Part(lambda f: do(only(f)), fixed + 1)
-    if len(runs) == 2:
-        left, right = runs
-        return Part(lambda f: do(left(f), right(f)), fixed + 1)
-    return Part(lambda f: do(*[run(f) for run in runs]), fixed + 1)
-
-
-def _has(value: Any, field: str) -> bool:
-    if isinstance(value, Mapping):
-        return field in value
-    if value.__class__ is Optional:
-        return bool(value.present) and _has(value.value, field)
-    raise wrong()
-
-
-def _selected(value: Any, field: str) -> Any:
-    """What a plain subscript did not find."""
-    if isinstance(value, Mapping):
-        raise CelEvaluationError(f"no such key: {field}")
-    if value.__class__ is Optional:
-        return optional_at(value, field) if value.present else NONE
-    if value.__class__ is _Failed:
-        raise value.error
-    raise wrong()
-
-
-def _items(value: Any, *, two: bool) -> Any:
-    if isinstance(value, Mapping):
-        return list(value.items()) if two else list(value)
-    if isinstance(value, list | tuple):
-        return enumerate(value) if two else value
-    raise wrong()
-
-
-def _is_ident(node: Node, name: str) -> bool:
-    return isinstance(node, Ident) and node.name == name
-
-
-def _qualified(node: Node) -> str:
-    """`a.b` of idents and selects, empty for anything else."""
-    if isinstance(node, Ident):
-        return node.name
-    if isinstance(node, Select) and not node.test:
-        inner = _qualified(node.operand)
-        return f"{inner}.{node.field}" if inner else ""
-    return ""

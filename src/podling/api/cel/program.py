@@ -9,8 +9,9 @@ from podling.api.cel.budget import Budget
 from podling.api.cel.checkedexpr import Checked
 from podling.api.cel.environment import Environment, Structs
 from podling.api.cel.errors import CelEvaluationError, CelSyntaxError
-from podling.api.cel.evaluator import UNSET, Evaluator
+from podling.api.cel.evaluator import Evaluator
 from podling.api.cel.library import BY_NAME
+from podling.api.cel.steps import UNSET
 from podling.api.cel.types import CelType
 
 

@@ -17,6 +17,8 @@ from urllib.parse import quote
 import yaml
 
 from podling.api.catalog import Catalog, Resource
+from podling.api.schema import load
+from podling.api.schema.protobuf import encode_protobuf
 from tests.api.kinds import objects
 
 Json = dict[str, Any]
@@ -31,7 +33,97 @@ class Sent(NamedTuple):
     body: bytes
 
 
-RESOURCES = list(Catalog.load("book").resources)
+class Custom(NamedTuple):
+    """A version of the custom resource that the fuzzed server serves, as far as a `Resource` is needed here."""
+
+    version: str
+    group: str = "fuzz.example.com"
+    plural: str = "gadgets"
+    kind: str = "Gadget"
+    namespaced: bool = True
+    subresources: tuple[str, ...] = ("status", "scale")
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}"
+
+    def from_hub(self, obj: Json) -> Json:
+        return obj
+
+
+OPEN = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def _gadget(version: str, *, storage: bool) -> Json:
+    text: Json = {"type": "string"}
+    port = {
+        "type": "object",
+        "required": ["number"],
+        "properties": {"number": {"type": "integer", "minimum": 1, "maximum": 65535}, "name": {**text, "default": "p"}},
+    }
+    spec = {
+        "type": "object",
+        "x-kubernetes-validations": [{"rule": "self.replicas <= self.limit", "message": "too many"}],
+        "properties": {
+            "replicas": {"type": "integer", "default": 1},
+            "limit": {"type": "integer", "default": 5, "x-kubernetes-validations": [{"rule": "self >= oldSelf"}]},
+            "size": {"x-kubernetes-int-or-string": True},
+            "color": {**text, "enum": ["red", "green"]},
+            "since": {**text, "format": "date-time", "nullable": True},
+            "ports": {
+                "type": "array",
+                "items": port,
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["number"],
+            },
+            "tags": {"type": "array", "items": text, "x-kubernetes-list-type": "set"},
+            "anything": {"type": "object", **OPEN},
+            "template": {"type": "object", "x-kubernetes-embedded-resource": True, **OPEN},
+            "by": {"type": "object", "additionalProperties": {"type": "number"}},
+        },
+    }
+    status = {"type": "object", "properties": {"replicas": {"type": "integer"}, "selector": text}}
+    paths = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+    return {
+        "name": version,
+        "served": True,
+        "storage": storage,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}},
+        "subresources": {"status": {}, "scale": {**paths, "labelSelectorPath": ".status.selector"}},
+        "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+        "selectableFields": [{"jsonPath": ".spec.color"}],
+    }
+
+
+DEFINITION: Json = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "gadgets.fuzz.example.com"},
+    "spec": {
+        "group": "fuzz.example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"},
+        "versions": [_gadget("v1", storage=True), _gadget("v1beta1", storage=False)],
+    },
+}
+GADGET: Json = {
+    "metadata": {"name": "one"},
+    "spec": {
+        "replicas": 2,
+        "size": "50%",
+        "color": "red",
+        "since": "2026-01-01T00:00:00Z",
+        "ports": [{"number": 80}, {"number": 81, "name": "x"}],
+        "tags": ["a", "b"],
+        "anything": {"a": [1, {"b": None}]},
+        "template": {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}}},
+        "by": {"x": 1.5},
+    },
+}
+BUILT_IN = list(Catalog.load("book").resources)
+CUSTOM = [Custom("v1"), Custom("v1beta1")]
+RESOURCES: list[Resource | Custom] = [*BUILT_IN, *CUSTOM * 4]
+SCHEMAS = load()
 NAMES = ("one", "two", "default", "kubernetes", "kube-root-ca.crt", "node-1", "system:node", "")
 NAMESPACES = ("default", "kube-system", "nowhere", "")
 BODIES = (
@@ -111,19 +203,26 @@ NAMED_BY_CONTENT = ("APIService", "CustomResourceDefinition", "IPAddress")
 _bases: dict[tuple[str, str], str] = {}
 
 
-def example(entry: Resource) -> Json:
+def example(entry: Resource | Custom) -> Json:
     """A small object that would do, in this version."""
     key = (entry.api_version, entry.kind)
     if key not in _bases:
-        try:
-            made = {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
-        except Exception:  # noqa: BLE001  a kind without an example is sent as a bare head
-            made = {"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": "one"}}
+        if isinstance(entry, Custom):
+            made = {"apiVersion": entry.api_version, "kind": entry.kind, **GADGET}
+        else:
+            made = _built_in(entry)
         _bases[key] = json.dumps(made)
     found: Json = json.loads(_bases[key])
     if entry.kind not in NAMED_BY_CONTENT:
         found.setdefault("metadata", {})["name"] = "one"
     return found
+
+
+def _built_in(entry: Resource) -> Json:
+    try:
+        return {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
+    except Exception:  # noqa: BLE001  a kind without an example is sent as a bare head
+        return {"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": "one"}}
 
 
 RUBBISH = (
@@ -241,7 +340,7 @@ def _operation(random: Random) -> Json:
     return operation
 
 
-def body_for(random: Random, entry: Resource, media: str) -> bytes:
+def body_for(random: Random, entry: Resource | Custom, media: str) -> bytes:
     if random.random() < 0.05:
         return random.randbytes(random.randrange(60))
     if media == "application/json-patch+json":
@@ -255,16 +354,28 @@ def body_for(random: Random, entry: Resource, media: str) -> bytes:
         return yaml.dump(body, Dumper=yaml.CSafeDumper, allow_unicode=True).encode("utf-8", "surrogatepass")
     text = _text(body)
     if "protobuf" in media:
-        return b"k8s\x00" + (random.randbytes(random.randrange(80)) if random.random() < 0.8 else text)
+        return _protobuf(random, entry, example(entry))
     broken = random.randrange(24)
     return text[: len(text) // 2] if broken == 0 else text.replace(b":", b"::", 1) if broken == 1 else text
+
+
+def _protobuf(random: Random, entry: Resource | Custom, body: Json) -> bytes:
+    """A message of the kind with up to four of its bytes changed, lost or added."""
+    type_ = SCHEMAS.kind(entry.group, entry.version, entry.kind)
+    if type_ is None or random.random() < 0.2:
+        return b"k8s\x00" + random.randbytes(random.randrange(80))
+    data = bytearray(encode_protobuf(body, type_))
+    for _ in range(random.choice((0, 1, 2, 4))):
+        at = random.randrange(len(data))
+        data[at : at + random.randrange(3)] = random.randbytes(random.randrange(3))
+    return bytes(data)
 
 
 def _text(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def place(random: Random, entry: Resource) -> tuple[str, bool]:
+def place(random: Random, entry: Resource | Custom) -> tuple[str, bool]:
     """(path, whether it names an object)"""
     parts = [f"/apis/{entry.group}/{entry.version}" if entry.group else f"/api/{entry.version}"]
     if random.random() < 0.02:
@@ -277,7 +388,7 @@ def place(random: Random, entry: Resource) -> tuple[str, bool]:
         usual = example(entry)["metadata"].get("name", "one")
         parts.append(usual if random.random() < 0.8 else random.choice((*NAMES, rubbish(random))))
         if random.random() < 0.25:
-            parts.append(random.choice((*entry.subresources, *entry.subresources, "status", "scale", rubbish(random))))
+            parts.append(random.choice((*list(entry.subresources) * 2, "status", "scale", rubbish(random))))
             if random.random() < 0.1:
                 parts.append(rubbish(random))
     return "/".join(parts), named

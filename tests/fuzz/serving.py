@@ -17,7 +17,7 @@ from podling.env import SystemEnv
 from podling.network.unixdialer import RefusingDialer
 from podling.pki.ca import new_signing_key
 from podling.storage.memory import MemoryStorage
-from tests.fuzz.generating import RESOURCES, Sent, example
+from tests.fuzz.generating import BUILT_IN, CUSTOM, DEFINITION, Sent, example
 
 ADMIN = User("fuzz", ("system:masters", "system:authenticated"))
 PATIENCE = 20.0
@@ -43,7 +43,12 @@ class Fuzzed:
         await self.server.start()
         account = {"metadata": {"name": "default"}}
         await self._make("/api/v1/namespaces/default/serviceaccounts", account)
-        for entry in RESOURCES:
+        await self._make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", DEFINITION)
+        gadgets = Sent("GET", "/apis/fuzz.example.com/v1/gadgets", (), b"")
+        async with asyncio.timeout(PATIENCE):
+            while (await self.ask(gadgets))[0] != 200:
+                await asyncio.sleep(0.01)
+        for entry in [*BUILT_IN, *CUSTOM]:
             # One of each to be read, patched and deleted; where an example is not enough there is none.
             body = example(entry)
             body["metadata"].pop("namespace", None)

@@ -119,8 +119,15 @@ def path_of(entry: Resource, namespace: str) -> str:
 
 def example(entry: Resource) -> Json:
     """A small valid object in this version."""
-    made = entry.from_hub(objects.base(entry.kind))
-    return {**made, "apiVersion": entry.api_version}
+    made = {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
+    return newer_event(made) if entry.api_version == "events.k8s.io/v1" else made
+
+
+def newer_event(event: Json) -> Json:
+    """As its recorders write one: with the time of the event, and without what other versions said."""
+    kept = {name: value for name, value in event.items() if not name.startswith("deprecated")}
+    now = "2026-11-23T12:00:00.000000Z"
+    return {**kept, "eventTime": now, "action": "Pull", "reportingController": "a.b/c", "reportingInstance": "c-1"}
 
 
 async def a_life(server: Server, entry: Resource) -> None:

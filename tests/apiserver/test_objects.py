@@ -226,3 +226,19 @@ async def test_paths_are_those_of_the_resources_scope(method: str, path: str, st
     async with serving() as api:
         await api.config_map("one")
         assert (await api.http.request(method, path, json={} if method == "POST" else None)).status_code == status
+
+
+async def test_an_event_of_the_newer_api_says_when_it_was_and_nothing_of_old() -> None:
+    async with serving() as api:
+        about = {"kind": "Pod", "name": "web", "namespace": "default"}
+        said = {"metadata": {"name": "e"}, "regarding": about, "reason": "Because", "type": "Odd", "deprecatedCount": 2}
+        new = "/apis/events.k8s.io/v1/namespaces/default/events"
+        answer = await api.http.post(new, json=said)
+        told = [f"{each['field']}: {each['message']}" for each in answer.json()["details"]["causes"]]
+        assert answer.status_code == 422 and told == [
+            "eventTime: Required value",
+            'type: Invalid value: "": has invalid value: Odd',
+            'count: Invalid value: "": needs to be unset',
+        ]
+        old = "/apis/events.k8s.io/v1beta1/namespaces/default/events"
+        assert (await api.http.post(old, json=said)).status_code == 201

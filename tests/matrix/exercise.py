@@ -9,6 +9,7 @@ import httpx
 from podling.api.catalog import Resource
 from podling.apiserver.routing import target_of
 from tests.api.kinds import objects
+from tests.apiserver.everykind import newer_event
 from tests.apiserver.serving import Api, Json, take
 from tests.matrix.cells import Cell
 
@@ -78,7 +79,7 @@ def example(entry: Resource) -> Json:
         return {**WITHOUT_BASE[entry.kind], "apiVersion": entry.api_version, "kind": entry.kind}
     made = {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
     made["metadata"].pop("namespace", None)
-    return made
+    return newer_event(made) if entry.api_version == "events.k8s.io/v1" else made
 
 
 async def live(matrix: Matrix, entry: Resource) -> None:

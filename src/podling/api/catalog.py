@@ -155,7 +155,8 @@ class Resource:
     def validate(self, obj: Json) -> list[Cause]:
         """Everything wrong with a new object in the hub version, metadata first."""
         found = meta.validate(obj["metadata"], self.namespaced, self.declaration.name_rule)
-        return found + self._content(obj) + self.declaration.validate_create(obj)
+        found += self._content(obj) + self.declaration.validate_create(obj)
+        return found + self.conversion.validate_create(obj) if self.conversion else found
 
     def validate_update(self, new: Json, old: Json, subresource: str = "") -> list[Cause]:
         """Everything wrong with a change in the hub version; `subresource` is `status`, `scale` … or empty."""

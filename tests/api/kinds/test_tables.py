@@ -38,6 +38,16 @@ def test_tables_are_those_of_kubectl_get() -> None:
     golden.check("tables", lines)
 
 
+def test_a_new_object_of_every_kind_prints_as_this() -> None:
+    lines: list[str] = []
+    for kind in sorted(objects.bases()):
+        obj = objects.created(objects.base(kind))
+        obj["metadata"]["creationTimestamp"] = "2026-11-23T11:57:00Z"
+        columns = objects.resource(obj["apiVersion"], kind).declaration.columns
+        lines += [f"{obj['apiVersion']} {kind}", *rendered([*columns], [obj]), ""]
+    golden.check("new", lines)
+
+
 @pytest.mark.parametrize("entry", objects.catalog().resources, ids=lambda entry: f"{entry.api_version} {entry.kind}")
 def test_every_kind_prints_an_object_that_says_nothing(entry: Any) -> None:
     columns = entry.declaration.columns

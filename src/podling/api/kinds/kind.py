@@ -65,6 +65,8 @@ class Conversion:
     default: Callable[[Json], None]
     to_hub: Callable[[Json], Json]
     from_hub: Callable[[Json], Json]
+    validate_create: Callable[[Json], list[Cause]] = lambda obj: []
+    """Findings about a new hub object that only this version tells of."""
     field_names: frozenset[tuple[str, str]] = frozenset()
     """Selectable fields by this version's names, each with the hub's; empty where they are the same."""
 

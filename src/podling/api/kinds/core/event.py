@@ -85,7 +85,28 @@ def told_as(version: str) -> Conversion:
     def from_hub(obj: Json) -> Json:
         return {_NAMES_BACK.get(name, name): value for name, value in obj.items()} | here
 
-    return Conversion("events.k8s.io", version, without_defaults, to_hub, from_hub, _SELECTED)
+    return Conversion(
+        "events.k8s.io",
+        version,
+        without_defaults,
+        to_hub,
+        from_hub,
+        validate_create=newer_rules if version == "v1" else lambda obj: [],
+        field_names=_SELECTED,
+    )
+
+
+def newer_rules(obj: Json) -> list[Cause]:
+    """What events.k8s.io/v1 asks of its recorders: the time of the event, and nothing of what went before it."""
+    found = [] if obj.get("eventTime") else [causes.required("eventTime")]
+    if obj.get("type") not in ("Normal", "Warning"):
+        found.append(causes.invalid("type", "", f"has invalid value: {obj.get('type', '')}"))
+    for name in ("firstTimestamp", "lastTimestamp", "count"):
+        if obj.get(name):
+            found.append(causes.invalid(name, "", "needs to be unset"))
+    if any((obj.get("source") or {}).values()):
+        found.append(causes.invalid("source", "", "needs to be unset"))
+    return found
 
 
 def fields(obj: Json) -> dict[str, str]:

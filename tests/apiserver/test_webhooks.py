@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from podling.storage.memory import MemoryStorage
 from tests.apiserver.serving import DEFAULT, Api, serving
 from tests.apiserver.webhookserver import Webhook, allow, deny, patched, webhook
 
@@ -311,6 +312,21 @@ async def test_custom_resources_are_asked_about_like_any_other() -> None:
             path, {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "w"}, "spec": {}}
         )
         assert made["spec"] == {"colour": "red"}
+
+
+async def test_no_webhook_keeps_the_server_from_what_every_cluster_has() -> None:
+    storage = MemoryStorage()
+    async with webhook(deny) as hook:
+        async with serving(storage, priority_classes={"system-node-critical": 2000001000}) as api:
+            await configure(api, hook, rule("*/*", group="*", version="*", operations=("*",)))
+            assert (await refusal(api, map_of()))[0] == 400
+            assert (await api.http.delete("/apis/apiregistration.k8s.io/v1/apiservices/v1.apps")).status_code == 400
+        hook.asked.clear()
+        async with serving(storage) as api:
+            new = "/apis/scheduling.k8s.io/v1/priorityclasses/system-cluster-critical"
+            assert (await api.get(new)).status_code == 200
+            assert (await refusal(api, map_of()))[0] == 400
+        assert len(hook.asked) == 1
 
 
 async def test_an_update_that_changes_nothing_may_be_refused_too() -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from podling.api.kinds.meta import LabelSelector
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
@@ -158,7 +161,7 @@ def test_a_node_without_the_label_is_refused_by_a_hard_constraint() -> None:
 def test_nodes_that_the_pod_could_never_use_do_not_count() -> None:
     snapshot = cluster(node("a", labels={ZONE: "a", "disk": "ssd"}), node("b", labels={ZONE: "b"}))
     snapshot.put(labelled("w0", {"app": "web"}), "a")
-    selecting = {"topologySpreadConstraints": [constraint()], "nodeSelector": {"disk": "ssd"}}
+    selecting: dict[str, Any] = {"topologySpreadConstraints": [constraint()], "nodeSelector": {"disk": "ssd"}}
     assert possible(labelled("w1", {"app": "web"}, **selecting), snapshot) == {"a"}
 
 
@@ -178,3 +181,97 @@ def test_a_soft_constraint_prefers_the_emptier_domain() -> None:
     snapshot.put(labelled("other", {"app": "x"}), "b1")
     facts = labelled("w", {"app": "web"}, topologySpreadConstraints=[constraint(hard=False)])
     assert possible(facts, snapshot) == {"b2"}
+
+
+def test_a_workload_that_says_nothing_is_spread_over_hosts_and_zones() -> None:
+    snapshot = zones()
+    snapshot.selector_of = lambda pod: LabelSelector(match_labels={"app": "web"})
+    homes = []
+    for number in range(4):
+        facts = labelled(f"w{number}", {"app": "web"})
+        decision = Cycle(default_plugins()).decide(facts, snapshot, 0.0)
+        assert isinstance(decision, Placement)
+        snapshot.put(facts, decision.node)
+        homes.append(decision.node)
+    assert sorted(homes) == ["a1", "a2", "b1", "b2"]
+    assert {homes[0][0], homes[1][0]} == {"a", "b"}
+
+
+def test_preemption_thinks_neighbours_away_with_their_wishes_and_counts() -> None:
+    snapshot = cluster(node("a", labels={ZONE: "a"}))
+    loner = labelled("loner", {"app": "db"}, affinity=far(term(app="web")), priority=1)
+    snapshot.put(loner, "a")
+    web = labelled("web", {"app": "web"}, affinity=far(term(app="db")), priority=100)
+    decision = Cycle(default_plugins()).decide(web, snapshot, 0.0)
+    assert isinstance(decision, Unschedulable)
+    assert decision.preemption is not None
+    assert [each.key for each in decision.preemption.victims] == [loner.key]
+
+
+wishes = st.sampled_from(
+    [
+        {},
+        {"affinity": far(term(HOST, app="web"))},
+        {"affinity": near(term(ZONE, app="web"))},
+        {
+            "affinity": {
+                "podAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [
+                        {"weight": 7, "podAffinityTerm": term(ZONE, app="db")}
+                    ]
+                }
+            }
+        },
+        {"topologySpreadConstraints": [constraint()]},
+        {"topologySpreadConstraints": [constraint(hard=False), constraint(HOST, 2)]},
+        {"topologySpreadConstraints": [constraint(nodeTaintsPolicy="Honor")], "nodeSelector": {"disk": "ssd"}},
+    ]
+)
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("pod"), wishes, st.sampled_from(["web", "db"])),
+        st.tuples(st.just("gone"), st.integers(0, 9), st.just("")),
+        st.tuples(st.just("going"), st.integers(0, 9), st.just("")),
+        st.tuples(st.just("node"), st.sampled_from(["a1", "b2", "c1"]), st.sampled_from(["a", "b", "c"])),
+        st.tuples(st.just("vanish"), st.sampled_from(["a1", "b1"]), st.just("")),
+    ),
+    max_size=25,
+)
+
+
+@given(happenings, st.floats(0, 0.999))
+def test_what_is_counted_by_small_changes_decides_like_what_is_counted_anew(
+    history: list[tuple[str, Any, str]], chance: float
+) -> None:
+    snapshot, cycle = zones(), Cycle(default_plugins())
+    placed: dict[str, tuple[PodFacts, str]] = {}
+    for number, (what, value, more) in enumerate(history):
+        match what:
+            case "pod":
+                facts = labelled(f"p{number}", {"app": more}, **value)
+                decision = cycle.decide(facts, snapshot, chance)
+                assert decision == Cycle(default_plugins()).decide(facts, anew(snapshot, placed), chance)
+                if isinstance(decision, Placement):
+                    placed[facts.key] = (facts, decision.node)
+                    snapshot.put(*placed[facts.key])
+            case "gone" | "going" if value < len(placed):
+                key = [*placed][value]
+                facts, home = placed.pop(key)
+                snapshot.take(key)
+                if what == "going":
+                    meta = msgspec.structs.replace(facts.pod.metadata, deletion_timestamp="2026-01-01T00:00:00Z")
+                    facts = facts_of(key, msgspec.structs.replace(facts.pod, metadata=meta))
+                    placed[key] = (facts, home)
+                    snapshot.put(facts, home)
+            case "node":
+                snapshot.set_node(node(value, labels={ZONE: more, HOST: value, "disk": "ssd"}))
+            case "vanish":
+                snapshot.remove_node(value)
+
+
+def anew(snapshot: Snapshot, placed: dict[str, tuple[PodFacts, str]]) -> Snapshot:
+    """The same world, counted from nothing."""
+    fresh = cluster(*(each.node for each in snapshot.nodes.values()))
+    for facts, home in placed.values():
+        fresh.put(facts, home)
+    return fresh

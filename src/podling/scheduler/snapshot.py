@@ -20,7 +20,7 @@ from podling.scheduler.census import Censuses, Group, Terrain, membership
 from podling.scheduler.facts import PodFacts, facts_of
 from podling.scheduler.images import ImageSpread, images_of
 from podling.scheduler.neighbours import Held, Wish
-from podling.scheduler.volumes import NO_VOLUMES, Volumes
+from podling.scheduler.volumes import Volumes
 
 if TYPE_CHECKING:
     from podling.scheduler.budgets import Budget
@@ -75,7 +75,7 @@ class Snapshot:
         """Disruption budgets by key."""
         self.wishes: dict[bytes, Held] = {}
         """What placed Pods wish of their neighbours."""
-        self.volumes: Volumes = NO_VOLUMES
+        self.volumes = Volumes()
         self.selector_of: Callable[[Pod], LabelSelector | None] = lambda pod: None
         """Which Pods belong together with this one by its Services and its workload; None: no workload."""
         self.priorities: Counter[int] = Counter()

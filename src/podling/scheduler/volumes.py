@@ -88,9 +88,6 @@ class Volumes:
             del self.assumed[volume]
 
 
-NO_VOLUMES = Volumes()
-
-
 def claim_of(obj: Json) -> Claim:
     meta, spec = obj["metadata"], obj.get("spec") or {}
     annotations = meta.get("annotations") or {}

@@ -177,6 +177,14 @@ async def test_a_precondition_that_does_not_hold_spends_nothing() -> None:
         assert (await evict(api, "p", preconditions={"resourceVersion": revision})).status_code == 201
 
 
+async def test_a_pod_that_is_not_the_one_that_was_meant_stays_also_where_no_budget_is() -> None:
+    async with serving() as api:
+        await api.pod("pending", "n1", labels=LABELS)
+        refused = await evict(api, "pending", preconditions={"uid": "another"})
+        assert refused.status_code == 409
+        assert "UID in precondition: another" in refused.json()["message"]
+
+
 async def test_clients_of_the_older_version_may_evict() -> None:
     async with serving() as api:
         await running(api, "p")

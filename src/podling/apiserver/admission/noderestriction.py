@@ -73,9 +73,6 @@ def _pod(node: str, attempt: Attempt) -> None:
     elif attempt.operation == "DELETE":
         if on != node:
             raise _no(attempt, f'node "{node}" can only delete pods with spec.nodeName set to itself')
-    elif attempt.subresource == "eviction":
-        if on != node:
-            raise _no(attempt, f'node "{node}" can only evict pods with spec.nodeName set to itself')
     elif attempt.operation == "CREATE":
         _mirror(node, attempt, on)
     elif not attempt.subresource:

@@ -39,13 +39,13 @@ async def evict(backend: Backend, request: Request) -> Response:
     body = _body(backend, request)
     place(body, pods, target.namespace, target.name)
     options = delete_options(body.get("deleteOptions") or {}, request)
+    pod = _found(backend, pods, target.namespace, target.name)
+    attempt = Attempt("CREATE", pods, target.namespace, body, pod.json(), request, "eviction", options.dry_run)
+    await backend.admission.admit(attempt)
+    await backend.admission.validate(attempt)
     for _ in range(ATTEMPTS):
-        pod = backend.cache.get(pods.key(target.namespace, target.name))
-        if pod is None:
-            raise not_found("pods", target.name)
-        attempt = Attempt("CREATE", pods, target.namespace, body, pod.json(), request, "eviction", options.dry_run)
-        await backend.admission.admit(attempt)
-        await backend.admission.validate(attempt)
+        pod = _found(backend, pods, target.namespace, target.name)
+        precondition(pods, pod, options)
         try:
             await _evict(backend, request, pods, pod, options)
             return Response(201, orjson.dumps(EVICTED))
@@ -54,6 +54,13 @@ async def evict(backend: Backend, request: Request) -> Response:
                 raise
             await backend.env.sleep(PAUSE)
     raise Timeout(f'couldn\'t evict pod "{target.name}" due to conflicts', retry_after=10)
+
+
+def _found(backend: Backend, pods: Served, namespace: str, name: str) -> Object:
+    found = backend.cache.get(pods.key(namespace, name))
+    if found is None:
+        raise not_found("pods", name)
+    return found
 
 
 def _body(backend: Backend, request: Request) -> Json:
@@ -85,7 +92,6 @@ async def _evict(backend: Backend, request: Request, pods: Served, pod: Object, 
                 raise
             raise budgets.unsettled(budget.head.name) from None
     else:
-        precondition(pods, pod, options)
         await _spend(backend, budget, pod.head.name, options.dry_run)
         await _take(backend, request, pods, pod, options)
 

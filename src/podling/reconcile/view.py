@@ -48,6 +48,8 @@ class Served(msgspec.Struct, frozen=True):
     kind: str
     namespaced: bool
     verbs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Other API groups that serve the same objects: an owner reference may name a Deployment of `extensions`."""
 
 
 class ServedResources:
@@ -66,7 +68,8 @@ class ServedResources:
 
     def _tell(self, served: tuple[Served, ...]) -> None:
         self._all = served
-        self._kinds = {(each.resource.group, each.kind): each for each in self._all}
+        others = {(group, each.kind): each for each in self._all for group in each.groups}
+        self._kinds = others | {(each.resource.group, each.kind): each for each in self._all}
         self._plurals = {(each.resource.group or "core", each.resource.plural): each for each in self._all}
 
     def __iter__(self) -> Iterator[Served]:

@@ -182,7 +182,7 @@ async def test_a_pod_that_is_not_the_one_that_was_meant_stays_also_where_no_budg
         await api.pod("pending", "n1", labels=LABELS)
         refused = await evict(api, "pending", preconditions={"uid": "another"})
         assert refused.status_code == 409
-        assert "UID in precondition: another" in refused.json()["message"]
+        assert "precondition (another)" in refused.json()["message"]
 
 
 async def test_clients_of_the_older_version_may_evict() -> None:

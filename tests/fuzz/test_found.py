@@ -39,12 +39,20 @@ def definition(**spec: Any) -> Sent:
     return sent("PATCH", f"{DEFINITION}?fieldManager=fuzz&force=true", body, APPLY)
 
 
+def gadget(version: str, **metadata: Any) -> Sent:
+    api = f"fuzz.example.com/{version}"
+    body = {"apiVersion": api, "kind": "Gadget", "metadata": metadata, "spec": {"size": 1}}
+    return sent("PATCH", f"/apis/{api}/namespaces/default/gadgets/one?fieldManager=fuzz&force=true", body, APPLY)
+
+
 FOUND = {
     "a secret with null for bytes": [
         sent("POST", f"{DEFAULT}/secrets", {"metadata": {"name": "null"}, "data": {"password": None}})
     ],
     "an apply that empties the spec of an old version": [driver(attachRequired=False), driver()],
     "an apply that empties a part that conversions fill": [definition(conversion={"strategy": "None"}), definition()],
+    "an apply of empty metadata, then of another version": [gadget("v1"), gadget("v1beta1", labels={"a": "b"})],
+    "an apply of metadata that says nothing any more": [gadget("v1beta1", labels={}), gadget("v1", generateName="g-")],
 }
 
 

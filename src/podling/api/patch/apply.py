@@ -231,7 +231,7 @@ def _prune(new: Json, last: Entry, now: Entry, others: tuple[Entry, ...], versio
     if current == version and not fieldset.without(last.fields, now.fields):
         return new
     merged = versions.convert(new, current, version)
-    was = with_names(last.fields, plan)
+    was = _but_metadata(with_names(last.fields, plan))
     managed: dict[str, Tree] = {}
     for entry in (*others, now):
         of = entry.manager.api_version
@@ -242,6 +242,13 @@ def _prune(new: Json, last: Entry, now: Entry, others: tuple[Entry, ...], versio
     there, left = (with_names(comparing.set_of(obj, plan), plan) for obj in (merged, pruned))
     pruned = remove(merged, fieldset.common(fieldset.without(there, left), was), plan)
     return versions.convert(pruned, version, current)
+
+
+def _but_metadata(tree: Tree) -> Tree:
+    """Metadata holds what nobody manages and never goes as a whole, whoever applied it empty."""
+    below = {step: each for step, each in tree.get("f:metadata", LEAF).items() if step != "."}
+    rest = {step: each for step, each in tree.items() if step != "f:metadata"}
+    return {**rest, "f:metadata": below} if below else rest
 
 
 def _add_back(merged: Json, pruned: Json, version: str, of: str, managed: Tree, versions: Versions) -> Json:

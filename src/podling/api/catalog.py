@@ -167,6 +167,9 @@ class Resource:
         if subresource in kind.subresource_validation:
             return [*causes, *kind.subresource_validation[subresource](new, old)]
         causes += self._content(new)
+        if self.conversion is not None and self.conversion.mutable:
+            changed = [c for c in kind.validate_update(new, old) if c.field not in self.conversion.mutable]
+            return causes + changed
         if self._by_table:
             return causes + immutable_causes(new, old, self._by_table)
         return causes + kind.validate_update(new, old)

@@ -188,3 +188,17 @@ def test_a_webhook_of_the_beta_may_leave_open_what_else_it_does() -> None:
     (cause,) = entry.validate({**hub, "metadata": {"name": "x"}})
     assert cause.field == "webhooks[0].sideEffects"
     assert "annotations" not in entry.from_hub(hub)["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "changes"), [("extensions/v1beta1", True), ("apps/v1beta1", True), ("apps/v1beta2", False)]
+)
+def test_the_first_versions_let_the_selector_follow_the_labels(api_version: str, changes: bool) -> None:
+    entry = resource(api_version, "Deployment")
+
+    def written(label: str) -> Json:
+        labels = {"metadata": {"labels": {"app": label}}, "spec": TEMPLATE["spec"]}
+        return hub_of(api_version, "Deployment", {"selector": {"matchLabels": {"app": label}}, "template": labels})
+
+    told = [cause.field for cause in entry.validate_update(written("api"), written("web"))]
+    assert told == ([] if changes else ["spec.selector"])

@@ -67,6 +67,8 @@ class Conversion:
     from_hub: Callable[[Json], Json]
     validate_create: Callable[[Json], list[Cause]] = lambda obj: []
     """Findings about a new hub object that only this version tells of."""
+    mutable: frozenset[str] = frozenset()
+    """Paths that an update in this version may change, though later versions made them immutable."""
     field_names: frozenset[tuple[str, str]] = frozenset()
     """Selectable fields by this version's names, each with the hub's; empty where they are the same."""
 

@@ -15,13 +15,22 @@ from podling.api.kinds.kind import Conversion, Json
 Change = Callable[[Json], Json]
 
 
-def same_shape(group: str, version: str, default: Callable[[Json], None], hub: str) -> Conversion:
+def same_shape(
+    group: str, version: str, default: Callable[[Json], None], hub: str, *, mutable: frozenset[str] = frozenset()
+) -> Conversion:
     """The conversion of a version whose objects look like those of the hub, which `hub` names: `apps/v1`."""
-    return with_spec(group, version, default, hub, _same, _same)
+    return with_spec(group, version, default, hub, _same, _same, mutable=mutable)
 
 
 def with_spec(
-    group: str, version: str, default: Callable[[Json], None], hub: str, to_hub: Change, from_hub: Change
+    group: str,
+    version: str,
+    default: Callable[[Json], None],
+    hub: str,
+    to_hub: Change,
+    from_hub: Change,
+    *,
+    mutable: frozenset[str] = frozenset(),
 ) -> Conversion:
     """The same, where more than apiVersion changes: `to_hub` and `from_hub` take an object and give a new one."""
     here = f"{group}/{version}" if group else version
@@ -31,6 +40,7 @@ def with_spec(
         default,
         to_hub=lambda obj: {**to_hub(obj), "apiVersion": hub},
         from_hub=lambda obj: {**from_hub(obj), "apiVersion": here},
+        mutable=mutable,
     )
 
 

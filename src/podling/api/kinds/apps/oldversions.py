@@ -19,6 +19,8 @@ EXTENSIONS: Final = ("extensions", "v1beta1")
 BETA_1: Final = ("apps", "v1beta1")
 ALL: Final = frozenset({EXTENSIONS, BETA_1, ("apps", "v1beta2")})
 HUB: Final = "apps/v1"
+# The selector, which these versions let an update change.
+SELECTOR: Final = frozenset({"spec.selector"})
 ROLLBACK_TO: Final = "deprecated.deployment.rollback.to"
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 NO_LIMIT: Final = 2**31 - 1
@@ -29,7 +31,7 @@ Defaults = Callable[[Json], None]
 
 def same_shape(version: str, default: Defaults, group: str = "apps") -> Conversion:
     """The conversion of a version whose objects look like those of apps/v1."""
-    return same_shape_as(group, version, default, HUB)
+    return same_shape_as(group, version, default, HUB, mutable=SELECTOR if group == "extensions" else frozenset())
 
 
 def labels_of_template(obj: Json) -> None:
@@ -95,12 +97,12 @@ def statefulset_defaults(obj: Json) -> None:
 
 def deployment(group: str, version: str, default: Defaults) -> Conversion:
     """With `spec.rollbackTo`, which became an annotation."""
-    return with_spec(group, version, default, HUB, _rollback_kept, _rollback_told)
+    return with_spec(group, version, default, HUB, _rollback_kept, _rollback_told, mutable=SELECTOR)
 
 
 def daemonset(group: str, version: str, default: Defaults) -> Conversion:
     """With `spec.templateGeneration`, which became an annotation."""
-    return with_spec(group, version, default, HUB, _generation_kept, _generation_told)
+    return with_spec(group, version, default, HUB, _generation_kept, _generation_told, mutable=SELECTOR)
 
 
 def _rollback_kept(obj: Json) -> Json:

@@ -39,7 +39,7 @@ def evaluate(expression: str, **values: Any) -> Any:
         ("-5 % 3", -2),
         ("1.0 / 0.0 > 5.0", True),
         ("1 < 2.5 && 3u > 2", True),
-        ("dyn(1) == 1.0 && [1, 2] == [1, 2.0]", True),
+        ("dyn(1) == 1.0 && [1, 2] == [dyn(1.0), dyn(2.0)]", True),
         ("dyn(true) == 1", False),
         ("type(1) == int && type('a') == string && type(type(1)) == type", True),
         ("self.nothing == null", True),
@@ -79,8 +79,8 @@ def test_an_expression_has_its_value(expression: str, value: Any) -> None:
         ("self.a.b.c", "no such overload"),
         ("int('x')", "type conversion error from 'string' to 'int'"),
         ("optional.none().value()", "optional.none() dereference"),
-        ("timestamp('yesterday') == timestamp(0)", 'parsing time "yesterday" as'),
-        ("duration('1 hour') == duration('1h')", 'time: invalid duration "1 hour"'),
+        ("timestamp('yester' + 'day') == timestamp(0)", 'parsing time "yesterday" as'),
+        ("duration('1 ' + 'hour') == duration('1h')", 'time: invalid duration "1 hour"'),
         ("'a'.matches(self.a.c + '(')", "error parsing regexp"),
         ("{'a': 1, 'a': 2}", "Failed with repeated key: a"),
         ("self.items.all(x, x / 0 == 1)", "division by zero"),
@@ -118,6 +118,18 @@ def test_an_error_gives_way_to_what_decides(expression: str, value: bool) -> Non
             "compilation failed: ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n"
             " | 1 + 'a'\n | ..^",
         ),
+        (
+            "self.a.matches('(')",
+            "compilation failed: ERROR: <input>:1:16: invalid matches argument\n"
+            " | self.a.matches('(')\n | ...............^",
+        ),
+        (
+            "true &&\nduration('1 day') > duration('1s')",
+            "compilation failed: ERROR: <input>:2:10: invalid duration argument\n"
+            " | duration('1 day') > duration('1s')\n | .........^",
+        ),
+        ("timestamp('x') == self", "compilation failed: ERROR: <input>:1:11: invalid timestamp argument\n"),
+        ("[1, 'a'].size()", "compilation failed: ERROR: <input>:1:5: expected type 'int' but found 'string'\n"),
         ("self.", "compilation failed: ERROR: <input>:1:6: Syntax error: no viable alternative at input '.'"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from podling.api.cel.types import CelType
@@ -83,6 +83,8 @@ class Checked:
     root: Node
     types: Mapping[int, CelType]
     names: Mapping[int, str]
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    """Where a node stands in the text, in characters."""
 
     @property
     def result(self) -> CelType:
@@ -106,7 +108,12 @@ def read(data: bytes) -> Checked:
     for item in checked.get(3, ()):
         entry = _message(item)
         types[_one(entry, 1, 0)] = _type(_message(_one(entry, 2, b"")))
-    return Checked(_node(_one(checked, 4, b"")), types, {key: name for key, name in names.items() if name})
+    offsets: dict[int, int] = {}
+    for item in _message(_one(checked, 5, b"")).get(4, ()):
+        entry = _message(item)
+        offsets[_one(entry, 1, 0)] = _one(entry, 2, 0)
+    named = {key: name for key, name in names.items() if name}
+    return Checked(_node(_one(checked, 4, b"")), types, named, offsets)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:

@@ -215,12 +215,13 @@ def _well_known() -> tuple[bytes, ...]:
     return tuple(file.DESCRIPTOR.serialized_pb for file in files)
 
 
+_CODES: Final = re.compile(r"\A[A-Z_]+: (?=ERROR: |[A-Z])| \[[A-Z_]+\]\Z")
 _STRUCT: Final = re.compile(rf" not found in struct '{PACKAGE}\.[A-Za-z0-9_.]*'")
 _NAMED: Final = re.compile(rf"\b{PACKAGE}\.([A-Za-z_][A-Za-z0-9_]*)_\d+\b")
 
 
 def _cleaned(text: str) -> str:
     """The library's report as upstream's: its status codes off, types by their own names."""
-    text = text.removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+    text = _CODES.sub("", text)
     text = _NAMED.sub(r"\1", _STRUCT.sub("", text))
     return text.rstrip()

@@ -81,7 +81,7 @@ class Estimator:
     def _select(self, node: Select) -> Estimated:
         operand = self._of(node.operand)
         if node.test:
-            return Estimated(operand.cost + 1)
+            return Estimated(operand.cost)
         return Estimated(operand.cost + 1, self._member(operand.value, node.field) or self._unknown(node))
 
     def _member(self, value: Size, name: str) -> Size | None:

@@ -100,7 +100,7 @@ class Evaluator:
         operand, cost = self._part(node.operand)
         field = self._field(node.operand, node.field)
         if node.test:
-            return Part(lambda f: steps.has(operand(f), field), cost + 1)
+            return Part(lambda f: steps.has(operand(f), field), cost)  # looking is free, as upstream has it
 
         def select(f: Frame) -> Any:
             value = operand(f)

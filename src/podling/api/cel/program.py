@@ -11,6 +11,7 @@ from podling.api.cel.environment import Environment, Structs
 from podling.api.cel.errors import CelEvaluationError, CelSyntaxError
 from podling.api.cel.evaluator import Evaluator
 from podling.api.cel.library import BY_NAME
+from podling.api.cel.literals import check_literals
 from podling.api.cel.steps import UNSET
 from podling.api.cel.types import CelType
 
@@ -60,7 +61,9 @@ class Compiler:
 
     def compile(self, expression: str) -> Program:
         """Raises CelSyntaxError."""
-        return Program(expression, self._names, self._environment.check(expression))
+        checked = self._environment.check(expression)
+        check_literals(expression, checked)
+        return Program(expression, self._names, checked)
 
 
 class Environments:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from podling.env import SystemEnv
 from tests.apiserver.serving import DEFAULT, Api, serving
 
 PODS, QUOTAS, RANGES = f"{DEFAULT}/pods", f"{DEFAULT}/resourcequotas", f"{DEFAULT}/limitranges"
@@ -253,3 +254,41 @@ async def test_what_defaults_make_of_a_pod_is_its_quality_from_the_first_moment(
         assert (await api.make(PODS, pod("without")))["status"]["qosClass"] == "BestEffort"
         await limit_range(api, default={"cpu": "1", "memory": "1Gi"}, defaultRequest={"cpu": "1", "memory": "1Gi"})
         assert (await api.make(PODS, pod("with")))["status"] == {"phase": "Pending", "qosClass": "Guaranteed"}
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_clients_that_hang_up_neither_exceed_a_quota_nor_keep_its_places(steps: int) -> None:
+    """Each is cut off at another moment of its write; what was committed counts, what was not is free again."""
+    env = LateEnv()
+    async with serving(env=env) as api:
+        await quota(api, configmaps="5")
+        transport = api.server.transport("system:apiserver")
+        path = f"{DEFAULT}/configmaps"
+
+        def body(name: str) -> Json:
+            return {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}}
+
+        for round_ in range(4):
+            tasks = [
+                asyncio.ensure_future(transport.request("POST", path, body=body(f"c{round_}-{each}")))
+                for each in range(8)
+            ]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert len((await api.get(path)).json()["items"]) <= 5
+        env.late = 60.0
+        while (await api.http.post(path, json=body(f"more-{env.uid()}"))).status_code == 201:
+            pass
+        assert len((await api.get(path)).json()["items"]) == 5
+
+
+class LateEnv(SystemEnv):
+    """A clock that can be put on."""
+
+    late = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.late

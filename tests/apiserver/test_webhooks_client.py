@@ -75,6 +75,14 @@ async def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
         assert hook.connections == 2
 
 
+async def test_a_server_that_ends_its_answer_by_hanging_up_is_understood() -> None:
+    async with asking() as (_, client), webhook(echo) as hook:
+        hook.bare = True
+        for number in (1, 2):
+            assert json.loads(await client.call(hook.config(), 5, b'{"n":1}')) == {"got": {"n": 1}}
+            assert hook.connections == number
+
+
 async def test_a_webhook_that_is_not_trusted_gets_no_question() -> None:
     async with asking() as (_, client), webhook(echo) as hook:
         stranger = CertificateAuthority.create("other", SystemEnv().now()).pair.certificate

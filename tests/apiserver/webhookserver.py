@@ -28,6 +28,8 @@ class Webhook:
         self.asked: list[Json] = []
         self.paths: list[str] = []
         self.connections = 0
+        self.bare = False
+        """Whether it answers as HTTP/1.0 did: no length, the end of the connection is the end."""
         self.port = 0
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -65,6 +67,10 @@ class Webhook:
         answer = found if isinstance(found, dict | bytes | tuple) else await found
         status, data = answer if isinstance(answer, tuple) else (200, answer)
         data = data if isinstance(data, bytes) else json.dumps(data).encode()
+        if self.bare:
+            writer.write(f"HTTP/1.0 {status} X\r\nServer: old\r\n\r\n".encode() + data)
+            await writer.drain()
+            return False
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
         await writer.drain()
         return True

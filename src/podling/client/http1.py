@@ -120,9 +120,17 @@ class Connection:
                 data = await self._receive()
             except Stale as error:
                 raise ServiceUnavailable("the connection was lost in the middle of an answer") from error
+            if not data and self._endless:
+                return
             if not data:
                 raise ServiceUnavailable("the connection was closed in the middle of an answer")
             self._feed(data)
+
+    @property
+    def _endless(self) -> bool:
+        """Whether the end of the connection ends the body, as HTTP/1.0 has it."""
+        headers = self._parsed.headers
+        return "content-length" not in headers and "transfer-encoding" not in headers
 
     def close(self) -> None:
         self._writer.transport.abort()

@@ -272,3 +272,23 @@ async def test_labels_and_annotations_are_the_webhooks_and_the_rest_is_not() -> 
         assert metadata["labels"] == {"came": "from"}
         assert metadata["generation"] == 1
         assert "finalizers" not in metadata
+
+
+async def test_a_policy_reads_its_parameters_through_the_webhook() -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    spec = {
+        "paramKind": {"apiVersion": f"{GROUP}/v2", "kind": "CronTab"},
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "object.data.port == params.port"}],
+    }
+    chosen = {"name": "one", "namespace": "default", "parameterNotFoundAction": "Deny"}
+    binding = {"policyName": "p", "validationActions": ["Deny"], "paramRef": chosen}
+    policies, maps = "/apis/admissionregistration.k8s.io/v1", "/api/v1/namespaces/default/configmaps"
+    async with webhook(answer) as hook, serving() as api:
+        await defined(api, converted(hook))
+        await api.make(V1, v1("one", "a:1"))
+        await api.make(f"{policies}/validatingadmissionpolicies", {"metadata": {"name": "p"}, "spec": spec})
+        await api.make(f"{policies}/validatingadmissionpolicybindings", {"metadata": {"name": "b"}, "spec": binding})
+        refused = await api.http.post(maps, json={"metadata": {"name": "m"}, "data": {"port": "2"}})
+        assert "denied request" in refused.json()["message"]
+        assert (await api.http.post(maps, json={"metadata": {"name": "m"}, "data": {"port": "1"}})).status_code == 201

@@ -63,6 +63,7 @@ SUBRESOURCES: Mapping[tuple[str, str], Mapping[str, Endpoint]] = {
 # Whether a verb's path has a name, where a client might get that wrong.
 _NAMED: Mapping[str, bool] = {"create": False, "update": True, "patch": True}
 
+READS = ("get", "list", "watch")
 # Resources of which nothing is kept, and that can be read all the same.
 ANSWERED: Mapping[tuple[str, str], Mapping[str, Endpoint]] = {**COMPUTED, **COMPONENTS}
 
@@ -118,7 +119,9 @@ class Dispatch:
             return self._path(request)
         served = self._backend.resources.get(target.group, target.version, target.plural)
         endpoint = self._endpoint(served.entry, target, request)
-        return (converting(endpoint) if served.waits else endpoint)(self._backend, request)
+        if served.waits or (self._backend.resources.waiting and target.verb not in READS):
+            endpoint = converting(endpoint)
+        return endpoint(self._backend, request)
 
     def _endpoint(self, entry: Resource, target: Target, request: Request) -> Endpoint:
         plural, subresource = target.plural, target.subresource

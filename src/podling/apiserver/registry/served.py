@@ -131,11 +131,14 @@ class Resources:
         self._found = self._builtin
         self._kept: dict[str, list[Served]] = {}
         """By place in the store; made when it is first asked for."""
+        self.waiting = False
+        """Whether any resource `waits`: writes of others may read it on their way (parameters of policies)."""
 
     def serve(self, custom: Mapping[tuple[str, str, str], Served]) -> None:
         """The custom resources from now on, beside the built-in ones."""
         self._found = {**custom, **self._builtin}
         self._kept = {}
+        self.waiting = any(served.waits for served in custom.values())
 
     def equivalents(self, served: Served) -> list[Served]:
         """All served versions of the same stored objects, that one too."""

@@ -69,6 +69,12 @@ class Extension:
         subject = writer.get_extra_info("peercert").get("subject", ())
         name = next(value for part in subject for key, value in part if key == "commonName")
         self.asked.append((method, target, headers, body, name))
+        if "upgrade" in headers:
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            while data := await reader.read(1024):
+                writer.write(data.upper())
+                await writer.drain()
+            return
         path = target.partition("?")[0]
         if "watch=true" in target:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from podling.api.errors import ServiceUnavailable
 from podling.env import SystemEnv
 from tests.apiserver.extensionserver import BASE, GROUP, VERSION, Extension, extension, published_authentication
 from tests.apiserver.serving import Api, serving, take
@@ -117,6 +120,21 @@ async def test_a_watch_flows_through() -> None:
             assert (await take(events, 1))[0]["object"] == {"n": number}
 
 
+async def test_an_upgraded_connection_goes_through_both_ways() -> None:
+    async with aggregating() as (api, hook):
+        reader, writer = await api.raw()
+        head = f"GET {BASE}/namespaces/default/flunders/one/talk HTTP/1.1\r\nHost: x\r\n"
+        writer.write(f"{head}Connection: Upgrade\r\nUpgrade: echo\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 101") and b"upgrade: echo" in answer.lower()
+            for word in (b"one", b"two"):
+                writer.write(word)
+                assert await reader.readexactly(3) == word.upper()
+        writer.close()
+        assert any(target.endswith("/talk") for _, target, _, _, _ in hook.asked)
+
+
 async def test_discovery_of_both_is_one() -> None:
     async with aggregating() as (api, _hook):
         groups = [each["name"] for each in (await api.get("/apis")).json()["groups"]]
@@ -168,6 +186,8 @@ async def test_what_stands_in_the_way_is_said_in_the_condition() -> None:
         assert await condition(api, "False", "ServiceNotFound") == 'service/wardle in "default" is not present'
         answer = await api.get(f"{BASE}/flunders")
         assert (answer.status_code, answer.text) == (503, "service unavailable\n")
+        with pytest.raises(ServiceUnavailable, match="service unavailable"):
+            await api.server.transport().request("GET", f"{BASE}/flunders")
         stale = next(
             each for each in (await api.get("/apis", AGGREGATED)).json()["items"] if each["metadata"]["name"] == GROUP
         )

@@ -27,6 +27,8 @@ from podling.client.transport import Answer, Listing, Resource, Verb
 from podling.storage.interest import Interest
 from podling.storage.interface import StorageError
 
+LONGEST_TEXT = 1024
+
 
 class InProcessTransport:
     """Made by `ApiServer.transport(user, groups)`."""
@@ -53,7 +55,7 @@ class InProcessTransport:
         if not isinstance(outcome, Response):
             raise InternalError(f"{verb} {path} leaves HTTP")
         raw = outcome.body if isinstance(outcome.body, bytes) else b"".join(outcome.body)
-        value: dict[str, Any] = orjson.loads(raw) if raw else {}
+        value = _value(raw)
         if outcome.status >= 400:
             raise from_status(value, outcome.status)
         return Answer(outcome.status, value, tuple(request.warnings))
@@ -115,6 +117,15 @@ async def _until_closed(events: AsyncIterator[Sequence[Event]]) -> AsyncIterator
             yield batch
     except StorageError as error:
         raise ServiceUnavailable(f"the store has ended: {error}") from error
+
+
+def _value(raw: bytes) -> dict[str, Any]:
+    """The answer's JSON; of another server's plain text an error's message."""
+    try:
+        value: dict[str, Any] = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError:
+        return {"message": raw[:LONGEST_TEXT].decode("utf-8", "replace").strip()}
+    return value
 
 
 class _Collector:

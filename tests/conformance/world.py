@@ -42,6 +42,7 @@ COURSES = {
     "docker.io/library/fails:latest": Course(**QUICK, endings=(Ending(0.02, 1),) * 50),
     "docker.io/library/fails-42:latest": Course(**QUICK, endings=(Ending(0.02, 42),) * 50),
     "docker.io/library/fails-once:latest": Course(**QUICK, endings=(Ending(0.02, 1), Ending(0.02, 0))),
+    "docker.io/library/fails-once-then-runs:latest": Course(**QUICK, endings=(Ending(0.02, 1),)),
     "docker.io/library/missing:latest": Course(**QUICK, pull_failure="not found"),
 }
 """How the containers of an image end; any other image runs for ever."""

@@ -232,9 +232,9 @@ class Kind:
             strategy.through[subresource](new, old)
             return
         if subresource in strategy.subresource_fields:
-            given = new.get("spec") or {}
-            kept = {name: given[name] for name in strategy.subresource_fields[subresource] if name in given}
-            new["spec"] = {**old["spec"], **kept}
+            given, own = new.get("spec") or {}, strategy.subresource_fields[subresource]
+            kept = {name: value for name, value in old["spec"].items() if name not in own}
+            new["spec"] = {**kept, **{name: given[name] for name in own if name in given}}
         if strategy.status:
             _restore(new, old, "status")
         _restore(new["metadata"], old["metadata"], "generation")

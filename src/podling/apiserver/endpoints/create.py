@@ -33,7 +33,6 @@ UNENFORCED = frozenset(
     {
         ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-        ("networking.k8s.io", "ServiceCIDR"),
     }
 )
 RULES = "rbac.authorization.k8s.io"

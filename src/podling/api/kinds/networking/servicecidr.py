@@ -42,4 +42,5 @@ KIND = Kind(
     validate_update=validate_update,
     strategy=Strategy(status=True),
     columns=(NAME, column("CIDRs", lambda obj, _: joined(at(obj, "spec.cidrs") or ()), description="The range."), AGE),
+    needs_controller=True,
 )

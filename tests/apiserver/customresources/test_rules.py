@@ -118,6 +118,21 @@ WRONG: dict[str, tuple[Json, str]] = {
         changed("properties.spec.anyOf", [{"x-kubernetes-validations": [{"rule": "true"}]}]),
         f"{SCHEMA}.properties[spec].anyOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural",
     ),
+    "a set of objects that are no wholes": (
+        changed(
+            "properties.spec.properties.parts",
+            {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}},
+        ),
+        f"{SCHEMA}.properties[spec].properties[parts].items.x-kubernetes-map-type: Invalid value: null: "
+        "must be atomic as item of a list with x-kubernetes-list-type=set",
+    ),
+    "a map key that is a list": (
+        changed(
+            "properties.spec.properties.ports.items.properties.name", {"type": "array", "items": {"type": "string"}}
+        ),
+        f'{SCHEMA}.properties[spec].properties[ports].items.properties[name].type: Invalid value: "array": '
+        "must be a scalar type if parent array's x-kubernetes-list-type is map",
+    ),
     "a column type that is none": (
         changed(".versions.0.additionalPrinterColumns.0.type", "text"),
         'spec.additionalPrinterColumns[0].type: Invalid value: "text": '

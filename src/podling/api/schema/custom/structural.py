@@ -8,7 +8,7 @@ nothing that would make pruning and defaulting ambiguous.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from podling.api.errors import Cause
@@ -163,8 +163,22 @@ def _list_type(schema: Schema, path: str) -> Iterator[Cause]:
         text = "must be map if x-kubernetes-list-map-keys is non-empty"
         yield causes.invalid(f"{path}.x-kubernetes-list-type", said, text)
     items = schema.get("items")
-    if said != "map" or not isinstance(items, Mapping):
-        return
+    if isinstance(items, Mapping) and said == "set":
+        yield from _set_items(items, path)
+    if isinstance(items, Mapping) and said == "map":
+        yield from _map_items(items, keys, path)
+
+
+def _set_items(items: Schema, path: str) -> Iterator[Cause]:
+    """Members of a set are compared as a whole, so they are replaced as a whole."""
+    text = "must be atomic as item of a list with x-kubernetes-list-type=set"
+    for type_, name in (("object", "x-kubernetes-map-type"), ("array", "x-kubernetes-list-type")):
+        loose = items.get(name) != "atomic" and (type_ == "object" or items.get(name) is not None)
+        if items.get("type") == type_ and loose:
+            yield causes.invalid(f"{path}.items.{name}", items.get(name), text)
+
+
+def _map_items(items: Schema, keys: Sequence[str], path: str) -> Iterator[Cause]:
     if not keys:
         text = "must not be empty if x-kubernetes-list-type is map"
         yield causes.required(f"{path}.x-kubernetes-list-map-keys", text)
@@ -172,10 +186,15 @@ def _list_type(schema: Schema, path: str) -> Iterator[Cause]:
         text = "must be object if parent array's x-kubernetes-list-type is map"
         yield causes.invalid(f"{path}.items.type", items.get("type", ""), text)
     for index, key in enumerate(keys):
+        if key in keys[:index]:
+            yield causes.duplicate(f"{path}.x-kubernetes-list-map-keys[{index}]", key)
         inner = (items.get("properties") or {}).get(key)
         if inner is None:
             text = "entries must all be names of item properties"
             yield causes.invalid(f"{path}.x-kubernetes-list-map-keys[{index}]", key, text)
+        elif inner.get("type") in ("object", "array"):
+            text = "must be a scalar type if parent array's x-kubernetes-list-type is map"
+            yield causes.invalid(f"{path}.items.properties[{key}].type", inner["type"], text)
         elif key not in (items.get("required") or ()) and inner.get("default") is None:
             text = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
             yield causes.required(f"{path}.items.properties[{key}].default", text)

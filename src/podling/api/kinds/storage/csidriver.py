@@ -25,7 +25,8 @@ _POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 
 def validate(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
-    found = storagerules.driver_name("metadata.name", obj["metadata"].get("name", ""))
+    too_long = len(obj["metadata"].get("name", "")) > storagerules.LONGEST_DRIVER
+    found = [causes.too_long("metadata.name", storagerules.LONGEST_DRIVER)] if too_long else []
     for mode in spec.get("volumeLifecycleModes") or ():
         found += rules.one_of("spec.volumeLifecycleModes", mode, ("Ephemeral", "Persistent"))
     found += rules.one_of("spec.fsGroupPolicy", spec.get("fsGroupPolicy"), _POLICIES)

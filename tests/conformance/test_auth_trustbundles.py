@@ -103,13 +103,33 @@ def test_some_of_a_signer(world: World, kube: Kube, namespace: str, bundles: Non
     assert shown(world, kube, namespace, source) == [{authority(1)}]
 
 
-@pytest.mark.conformance(f"{MANY} should start if only signer name and explicit label selector matches nothing {LIST}")
+@pytest.mark.conformance(
+    f"{MANY} should start if only signer name and explicit label selector matches nothing + optional=true {LIST}"
+)
 def test_a_selector_that_chooses_nothing_leaves_an_empty_file(
     world: World, kube: Kube, namespace: str, bundles: None
 ) -> None:
     selector = {"matchLabels": {"thismatches": "nothing"}}
     source = {"signerName": ONE, "labelSelector": selector, "optional": True}
     assert shown(world, kube, namespace, source) == [set()]
+
+
+@pytest.mark.conformance(f"{MANY} should start if only signer name and nil label selector + optional=true {LIST}")
+def test_no_selector_chooses_nothing(world: World, kube: Kube, namespace: str, bundles: None) -> None:
+    assert shown(world, kube, namespace, {"signerName": ONE, "optional": True}) == [set()]
+
+
+@pytest.mark.conformance(f"{FEATURE} should be able to mount a big number (>100) of CTBs {LIST}")
+def test_a_hundred_and_one_bundles(world: World, kube: Kube, namespace: str) -> None:
+    resource = kube.at("certificates.k8s.io/v1/clustertrustbundles")
+    for number in range(101):
+        metadata = {"name": f"{TWO.replace('/', ':')}:{number}", "labels": {"ctb": "many"}}
+        resource.create({"metadata": metadata, "spec": {"signerName": TWO, "trustBundle": authority(number)}})
+    try:
+        (found,) = shown(world, kube, namespace, {"signerName": TWO, "labelSelector": {"matchLabels": {"ctb": "many"}}})
+    finally:
+        resource.delete_all(labelSelector="ctb=many")
+    assert found == {authority(number) for number in range(101)}
 
 
 @pytest.mark.conformance(f"{PREVENT} sets optional=false and no trust bundle matches query {LIST}")

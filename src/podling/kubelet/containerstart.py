@@ -144,7 +144,7 @@ class ContainerStart:
         services = [*self._around.services.list(namespace)]
         if namespace != "default" and (kubernetes := self._around.services.get("default", "kubernetes")):
             services.append(kubernetes)
-        return Sources(*found, tuple(service.view for service in services))
+        return Sources(*found, services=tuple(service.view for service in services))
 
 
 def _ignore() -> None:

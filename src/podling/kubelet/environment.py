@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from podling.api.kinds.certificates.clustertrustbundle import ClusterTrustBundle
 from podling.api.kinds.core.configmap import ConfigMap
 from podling.api.kinds.core.container import EnvFromSource, EnvVar, EnvVarSource
 from podling.api.kinds.core.pod import Pod
@@ -33,6 +34,8 @@ class Sources(msgspec.Struct, frozen=True):
 
     config_maps: Mapping[str, ConfigMap | None] = {}
     secrets: Mapping[str, Secret | None] = {}
+    trust_bundles: tuple[ClusterTrustBundle, ...] = ()
+    """All of the cluster, for Pods that mount any."""
     services: tuple[Service, ...] = ()
     """Those of the Pod's namespace, and `kubernetes` of the default one."""
 

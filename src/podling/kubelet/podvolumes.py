@@ -59,7 +59,8 @@ class PodVolumes:
             dict.fromkeys(wanted.secrets),
             self._wake,
         )
-        return Sources(config_maps, secrets)
+        bundles = await self._around.references.bundles(self._uid, self._wake) if wanted.trust_bundles else ()
+        return Sources(config_maps, secrets, bundles)
 
     async def _mount(self, volume: Volume, pod: Pod, sources: Sources) -> Mounted:
         kind = type_of(volume)

@@ -10,17 +10,18 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from podling.api.kinds.certificates.clustertrustbundle import ClusterTrustBundle
 from podling.api.kinds.core.configmap import ConfigMap
 from podling.api.kinds.core.secret import Secret
 from podling.api.objects import Object
 from podling.client.informer import Informer
-from podling.client.resources import CONFIGMAPS, SECRETS
+from podling.client.resources import CLUSTERTRUSTBUNDLES, CONFIGMAPS, SECRETS
 from podling.client.transport import Resource, Transport
 from podling.env import Env
 from podling.supervise import Supervisor
 
 Key = tuple[Resource, str, str]
-"""Resource, namespace, name."""
+"""Resource, namespace, name; without a name all of them."""
 
 
 class _Watched:
@@ -53,6 +54,12 @@ class References:
             {name: await self._view(pod_uid, (SECRETS, namespace, name), wake) for name in secrets},
         )
 
+    async def bundles(self, pod_uid: str, wake: Callable[[], None]) -> tuple[ClusterTrustBundle, ...]:
+        """All trust bundles there are: a Pod may ask for those of a signer, whatever they are called."""
+        watched = self._used(pod_uid, (CLUSTERTRUSTBUNDLES, "", ""), wake)
+        await watched.informer.wait_synced()
+        return tuple(found.view for found in watched.informer.list())
+
     def release(self, pod_uid: str) -> None:
         for key, watched in tuple(self._watched.items()):
             watched.users.pop(pod_uid, None)
@@ -62,19 +69,22 @@ class References:
                     watched.task.cancel()
 
     async def _view(self, pod_uid: str, key: Key, wake: Callable[[], None]) -> Any:
-        watched = self._watched.get(key)
-        if watched is None:
-            watched = self._watched[key] = self._watch(key)
-        watched.users.setdefault(pod_uid, wake)
+        watched = self._used(pod_uid, key, wake)
         await watched.informer.wait_synced()
         found = watched.informer.get(key[1], key[2])
         return found.view if found is not None else None
 
+    def _used(self, pod_uid: str, key: Key, wake: Callable[[], None]) -> _Watched:
+        watched = self._watched.get(key)
+        if watched is None:
+            watched = self._watched[key] = self._watch(key)
+        watched.users.setdefault(pod_uid, wake)
+        return watched
+
     def _watch(self, key: Key) -> _Watched:
         resource, namespace, name = key
-        informer = Informer(
-            self._transport, resource, self._env, namespace=namespace, field_selector=f"metadata.name={name}"
-        )
+        selector = f"metadata.name={name}" if name else ""
+        informer = Informer(self._transport, resource, self._env, namespace=namespace, field_selector=selector)
         watched = _Watched(informer)
         watched.task = self._tasks.start(f"{resource.plural} {namespace}/{name}", informer.run())
         return watched

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import ServiceAccountTokenProjection, Volume
-from podling.kubelet.volumes import configmap, downwardapi, secret
+from podling.kubelet.volumes import configmap, downwardapi, secret, trustbundles
 from podling.kubelet.volumes.atomic import File
 from podling.kubelet.volumes.keys import DEFAULT_MODE
 from podling.kubelet.volumes.types import (
     MountContext,
     Mounted,
-    MountFailure,
     References,
     Token,
     VolumeType,
@@ -29,6 +28,7 @@ class _ProjectedVolume:
             References(
                 (part.config_map.name,) if part.config_map is not None else (),
                 (part.secret.name,) if part.secret is not None else (),
+                part.cluster_trust_bundle is not None,
             )
             for part in volume.projected.sources
         )
@@ -53,8 +53,10 @@ class _ProjectedVolume:
                 token = await context.token(asked.audience, asked.expiration_seconds or DEFAULT_EXPIRATION)
                 files[asked.path] = _token_file(token, asked, context, mode)
                 refresh.append(token.refresh_at)
-            elif part.cluster_trust_bundle is not None and not part.cluster_trust_bundle.optional:
-                raise MountFailure("ClusterTrustBundle projection is not supported by this node")
+            elif part.cluster_trust_bundle is not None:
+                bundle = part.cluster_trust_bundle
+                anchors = trustbundles.content(bundle, context.sources.trust_bundles)
+                files[bundle.path] = File(anchors, DEFAULT_MODE if mode is None else mode, bundle.user or user)
         return Mounted(context.folder, files, min(refresh) if refresh else None)
 
 

@@ -71,9 +71,15 @@ class References(msgspec.Struct, frozen=True):
 
     config_maps: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    trust_bundles: bool = False
+    """Whether it reads any ClusterTrustBundles."""
 
     def __add__(self, other: References) -> References:
-        return References(self.config_maps + other.config_maps, self.secrets + other.secrets)
+        return References(
+            self.config_maps + other.config_maps,
+            self.secrets + other.secrets,
+            self.trust_bundles or other.trust_bundles,
+        )
 
 
 def total(parts: Iterable[References]) -> References:

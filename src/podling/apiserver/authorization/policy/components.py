@@ -29,6 +29,7 @@ NODE_RULES = (
     rule(READ, "storage.k8s.io", "csidrivers"),
     rule("create delete get patch update", "storage.k8s.io", "csinodes"),
     rule(READ, "node.k8s.io", "runtimeclasses"),
+    rule(READ, "certificates.k8s.io", "clustertrustbundles"),
 )
 
 _SCHEDULER = (

@@ -105,7 +105,10 @@ async def test_preconditions_that_do_not_hold_conflict() -> None:
         made = await api.config_map("one")
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": "other"}}
         answer = await api.http.request("DELETE", f"{CONFIG_MAPS}/one", json=body)
-        assert answer.status_code == 409 and "the UID in the precondition (other) does not match the UID in record" in answer.text
+        assert (
+            answer.status_code == 409
+            and "the UID in the precondition (other) does not match the UID in record" in answer.text
+        )
         body["preconditions"] = {"resourceVersion": "1"}
         assert (await api.http.request("DELETE", f"{CONFIG_MAPS}/one", json=body)).status_code == 409
         await delete(api, f"{CONFIG_MAPS}/one", preconditions={"uid": made["metadata"]["uid"]})

@@ -209,6 +209,10 @@ WRONG: dict[str, tuple[Json, str]] = {
         "oldSelf cannot be used on the uncorrelatable portion of the schema within "
         f"{SCHEMA}.properties[spec].properties[words].items",
     ),
+    "a default that breaks a rule": (
+        ruled(word={"type": "string", "default": "bad", RULES: [{"rule": "self != 'bad'", "message": "not that"}]}),
+        f'{SCHEMA}.properties[spec].properties[word].default: Invalid value: "bad": not that',
+    ),
     "a path to nowhere": (
         ruled({"rule": "true", "fieldPath": ".nothing"}),
         inside("spec", 'fieldPath: Invalid value: ".nothing": fieldPath must be a valid path: '),

@@ -20,7 +20,7 @@ from podling.api.kinds import causes
 from podling.api.schema.custom.celtypes import LONGEST, cel_type
 from podling.api.schema.custom.jsonpath import BadPath, keys_of
 from podling.api.schema.custom.rulemessages import REASONS
-from podling.api.schema.custom.rules import variables_of
+from podling.api.schema.custom.rules import ABSENT, compile_rules, examine, variables_of
 
 Schema = Mapping[str, Any]
 
@@ -56,7 +56,21 @@ def rule_causes(schema: Schema, path: str) -> list[Cause]:
     """Everything wrong with the rules of a version's schema; `path` is that of the schema."""
     bill = Bill()
     out = list(_node(schema, cel_type(schema, root=True), Place(path), cel.Environments(), bill))
-    return [*out, *_total(bill, path)]
+    out += _total(bill, path)
+    return out or list(_defaults(schema, path))
+
+
+def _defaults(schema: Schema, path: str) -> Iterator[Cause]:
+    """A default has to keep the rules, for nobody else would look at it."""
+    if schema.get("default") is not None and (rules := compile_rules(schema, root=False)):
+        for found in examine(rules, schema["default"], ABSENT, cel.Budget()):
+            below = "" if found.cause.field == "<nil>" else f".{found.cause.field}"
+            yield Cause(found.cause.reason, found.cause.message, f"{path}.default{below}")
+    for name, each in (schema.get("properties") or {}).items():
+        yield from _defaults(each, f"{path}.properties[{name}]")
+    for name in ("additionalProperties", "items"):
+        if isinstance(schema.get(name), Mapping):
+            yield from _defaults(schema[name], f"{path}.{name}")
 
 
 def _node(

@@ -84,10 +84,10 @@ class Node:
     """Of an object: it is replaced as a whole, so what is in it corresponds to nothing."""
 
 
-def compile_rules(schema: Schema) -> Node | None:
-    """The rules of a version's schema, None where it has none. A rule that does not compile has been refused when the
+def compile_rules(schema: Schema, *, root: bool = True) -> Node | None:
+    """The rules of a version's schema, or of a part of it, None where it has none. A rule that does not compile has been refused when the
     CRD was written, and is left out."""
-    return _node(schema, cel_type(schema, root=True), cel.Environments())
+    return _node(schema, cel_type(schema, root=root), cel.Environments())
 
 
 def _node(schema: Schema, type_: CelType | None, environments: cel.Environments) -> Node | None:

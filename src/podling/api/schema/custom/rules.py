@@ -85,8 +85,10 @@ class Node:
 
 
 def compile_rules(schema: Schema, *, root: bool = True) -> Node | None:
-    """The rules of a version's schema, or of a part of it, None where it has none. A rule that does not compile has been refused when the
-    CRD was written, and is left out."""
+    """The rules of a version's schema, or of a part of it, None where it has none.
+
+    A rule that does not compile has been refused when the CRD was written, and is left out.
+    """
     return _node(schema, cel_type(schema, root=root), cel.Environments())
 
 

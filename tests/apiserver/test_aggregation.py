@@ -178,6 +178,34 @@ async def test_openapi_of_both_is_one_index() -> None:
         assert (await api.get(paths[path]["serverRelativeURL"])).json()["info"] == {"title": "wardle"}
 
 
+async def test_openapi_of_older_clients_is_one_document_too() -> None:
+    dialer = OneNode()
+    async with serving(dialer=dialer) as api, extension(api) as hook:
+        dialer.port = hook.port
+        path, name = f"{BASE}/namespaces/{{namespace}}/flunders", "com.example.wardle.v1alpha1.Flunder"
+        local = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+        operation = {"responses": {"401": {"description": "no"}}, "parameters": [{"$ref": "#/parameters/pretty-1"}]}
+        hook.documents["/openapi/v2"] = {
+            "paths": {path: {"get": operation}, "/healthz": {}},
+            "parameters": {"pretty-1": {"name": "pretty", "in": "query", "type": "string"}},
+            "definitions": {name: {"type": "object"}, local: {"type": "string"}},
+        }
+        await backing(api)
+        await api.make(SERVICES, service_of(hook))
+        await condition(api, "True", "Passed")
+        document = (await api.get("/openapi/v2")).json()
+        assert document["paths"][path]["get"]["parameters"] == [{"name": "pretty", "in": "query", "type": "string"}]
+        assert "/api/v1/pods" in document["paths"]
+        assert "/healthz" not in document["paths"]
+        assert document["definitions"][name] == {"type": "object"}
+        assert document["definitions"][local]["type"] == "object"
+        answer = await api.get("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        assert answer.headers["content-type"].startswith("application/com.github.proto-openapi.spec.v2")
+        assert path.encode() in answer.content and b"/api/v1/pods" in answer.content
+        assert (await api.http.delete(f"{SERVICES}/{NAME}")).status_code == 200
+        assert path not in (await api.get("/openapi/v2")).json()["paths"]
+
+
 async def test_what_stands_in_the_way_is_said_in_the_condition() -> None:
     dialer = OneNode()
     async with serving(dialer=dialer) as api, extension(api) as hook:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from podling.api.errors import ApiError
-from podling.apiserver.aggregation import merging
+from podling.apiserver.aggregation import merging, openapi2
 from podling.apiserver.aggregation.availability import Availability
 from podling.apiserver.aggregation.calling import Caller
 from podling.apiserver.aggregation.frontproxy import FrontProxy, front_proxy, publish
@@ -19,14 +19,16 @@ from podling.apiserver.aggregation.proxying import proxied, unavailable
 from podling.apiserver.aggregation.registration import AGAIN, Registration
 from podling.apiserver.aggregation.services import Remote, Services
 from podling.apiserver.backend import Backend
-from podling.apiserver.message import Outcome, Request, Response
+from podling.apiserver.endpoints.negotiation import media_types
+from podling.apiserver.endpoints.openapi import GNOSTIC, GNOSTIC_ANSWER
+from podling.apiserver.message import JSON, Outcome, Request, Response
 from podling.apiserver.webhooks.reach import Reach
 from podling.supervise import Supervisor
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
 Dispatch = Callable[[Request], "Outcome | Awaitable[Outcome]"]
-OPENAPI = "/openapi/v3"
+OPENAPI, OPENAPI2 = "/openapi/v3", "/openapi/v2"
 
 
 class Aggregator:
@@ -76,6 +78,8 @@ class Aggregator:
             return None if remote is None else self._proxied(remote, request)
         if path.rstrip("/") == OPENAPI:
             return self._later(request, lambda local: merging.openapi_index(local, self._openapi()))
+        if path.rstrip("/") == OPENAPI2 and self._availability is not None and self._availability.openapi2:
+            return self._openapi2(request, self._availability)
         if not path.startswith("/apis"):
             return None
         if (remote := self._remote(path)) is not None:
@@ -111,6 +115,36 @@ class Aggregator:
         kept = self._availability.openapi if self._availability is not None else {}
         return {f"apis/{group}/{version}": {"serverRelativeURL": url} for (group, version), url in kept.items() if url}
 
+    async def _openapi2(self, request: Request, availability: Availability) -> Outcome:
+        """Our own document with theirs in it, as JSON or protobuf; both are kept as long as neither changes."""
+        wanted = [each.name for each in media_types(request.header("accept"))]
+        protobuf = bool(wanted) and wanted[0] in (GNOSTIC, GNOSTIC_ANSWER)
+        outcome = await self._local(request, {"accept": JSON})
+        if not isinstance(outcome, Response) or outcome.status != 200:
+            return outcome
+        local, generation = whole(outcome), availability.generation
+        kept = self._merged.get(OPENAPI2)
+        if kept is None or kept[:2] != (local, generation):
+            kept = (local, generation, openapi2.spliced(local, list(availability.openapi2.values())))
+            self._merged[OPENAPI2] = kept
+            self._merged.pop(GNOSTIC, None)
+        if not protobuf:
+            return _tagged(request, outcome, kept[2])
+        encoded = self._merged.get(GNOSTIC)
+        if encoded is None or encoded[0] is not kept[2]:
+            encoded = (kept[2], generation, await self._as_protobuf(kept[2], local))
+            self._merged[GNOSTIC] = encoded
+        return _tagged(request, Response(200, b"", GNOSTIC_ANSWER, outcome.headers), encoded[2])
+
+    async def _as_protobuf(self, document: bytes, local: bytes) -> bytes:
+        """Of our document alone where theirs is such that it cannot be written."""
+        encode = self._backend.env.in_thread
+        try:
+            return await encode(openapi2.as_protobuf, document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            log.warning("the OpenAPI documents of other servers cannot be written as protobuf: %r", error)
+            return await encode(openapi2.as_protobuf, local)
+
     def _local_group(self, group: str) -> Json | None:
         versions = [each.versions for each in self._backend.discovery.groups if each.name == group]
         listed = (
@@ -120,20 +154,27 @@ class Aggregator:
 
     async def _later(self, request: Request, merge: Callable[[Json], Json]) -> Outcome:
         """Our own document with theirs in it, kept as long as neither changes."""
-        plain = Request(request.method, request.path, request.query, _unconditional(request), in_process=True)
-        plain.user = request.user
-        outcome = self._dispatch(plain)
-        if isinstance(outcome, Awaitable):
-            outcome = await outcome
+        outcome = await self._local(request, _unconditional(request))
         if not isinstance(outcome, Response) or outcome.status != 200:
             return outcome
-        local = outcome.body if isinstance(outcome.body, bytes) else b"".join(outcome.body)
+        local = whole(outcome)
         kept = self._merged.get(outcome.content_type + request.path)
         generation = self._availability.generation if self._availability is not None else 0
         if kept is None or kept[:2] != (local, generation):
             kept = (local, generation, orjson.dumps(merge(orjson.loads(local))))
             self._merged[outcome.content_type + request.path] = kept
         return _tagged(request, outcome, kept[2])
+
+    async def _local(self, request: Request, headers: dict[str, str]) -> Outcome:
+        """What we answer ourselves."""
+        plain = Request("GET", request.path, request.query, headers, in_process=True)
+        plain.user = request.user
+        outcome = self._dispatch(plain)
+        return await outcome if isinstance(outcome, Awaitable) else outcome
+
+
+def whole(response: Response) -> bytes:
+    return response.body if isinstance(response.body, bytes) else b"".join(response.body)
 
 
 def _listed(local: Json, known: list[Known]) -> Json:

@@ -19,6 +19,7 @@ from podling.api.kinds.discovery.endpointslice import EndpointSlice
 from podling.api.objects import Event, key_of, prefix_of
 from podling.apiserver.aggregation.calling import Caller
 from podling.apiserver.aggregation.merging import Known, from_aggregated, from_resources
+from podling.apiserver.aggregation.openapi2 import Part, part_of
 from podling.apiserver.aggregation.services import GROUP, PREFIX, Remote, Services
 from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.names import with_condition
@@ -51,6 +52,8 @@ class Availability:
         self.known: dict[tuple[str, str], Known] = {}
         self.openapi: dict[tuple[str, str], str] = {}
         """Where the OpenAPI v3 document of a version is, relative to its server."""
+        self.openapi2: dict[tuple[str, str], Part] = {}
+        self._described: dict[tuple[str, str], int] = {}
         self.generation = 0
         """Counts changes of what is known."""
         self._changed = asyncio.Event()
@@ -94,6 +97,8 @@ class Availability:
         for gone in [key for key in self.known if key not in self._services.remote]:
             del self.known[gone]
             self.openapi.pop(gone, None)
+            self.openapi2.pop(gone, None)
+            self._described.pop(gone, None)
             self.generation += 1
         findings = await asyncio.gather(*(self._one(remote) for remote in remotes))
         return all(finding.status == "True" for finding in findings)
@@ -150,21 +155,32 @@ class Availability:
             return Finding("False", "FailedDiscoveryCheck", text)
         except Exception as error:  # noqa: BLE001  whatever another server says must not take this one along
             return Finding("False", "FailedDiscoveryCheck", f"failing or missing response from {url}: {error}")
+        try:
+            await self._describe(remote)
+        except Exception as error:  # noqa: BLE001  as above; it can be asked all the same
+            log.info("%s has no OpenAPI to merge: %s", remote.name, error)
         return PASSED
 
     async def _discover(self, remote: Remote, resources: bytes) -> None:
-        """Learn its resources, best from its aggregated discovery, and where its OpenAPI is."""
+        """Learn its resources, best from its aggregated discovery."""
         version: Json | None = None
         status, kind, body = await self._caller.get(remote, "/apis", OWN, ACCEPT, PATIENCE)
         if status == 200 and "APIGroupDiscoveryList" in kind:
             version = from_aggregated(orjson.loads(body), remote)
         self._learn(Known(remote, version or from_resources(orjson.loads(resources), remote), True))
+
+    async def _describe(self, remote: Remote) -> None:
+        """Learn its OpenAPI: where that of v3 is, and what that of v2 says of it. A server may do without."""
+        key = (remote.group, remote.version)
         status, _, body = await self._caller.get(remote, "/openapi/v3", OWN, "application/json", PATIENCE)
         paths = orjson.loads(body).get("paths") if status == 200 else None
         path = ((paths or {}).get(remote.path.lstrip("/")) or {}).get("serverRelativeURL", "")
-        key = (remote.group, remote.version)
         if path != self.openapi.get(key, ""):
             self.openapi[key] = path
+            self.generation += 1
+        status, _, body = await self._caller.get(remote, "/openapi/v2", OWN, "application/json", PATIENCE)
+        if status == 200 and self._described.get(key) != (seen := hash(body)):
+            self._described[key], self.openapi2[key] = seen, part_of(orjson.loads(body), remote)
             self.generation += 1
 
     async def _write(self, remote: Remote, finding: Finding) -> None:

@@ -72,7 +72,8 @@ def _operation(item: Mapping[str, Any]) -> bytes:
 
 
 def _response(item: Mapping[str, Any]) -> bytes:
-    return _text(1, item["description"]) + put_bytes(2, put_bytes(1, _schema(item["schema"])))
+    schema = put_bytes(2, put_bytes(1, _schema(item["schema"]))) if "schema" in item else b""
+    return _text(1, item["description"]) + schema
 
 
 def _parameter(item: Mapping[str, Any]) -> bytes:

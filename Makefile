@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 BIN := .venv/bin
 ISSUE ?= walkthrough
 
-.PHONY: demo test lint bench api-matrix clients conformance fuzz seen install system clean
+.PHONY: demo test lint bench api-matrix clients conformance fuzz seen install system clean simulate mutants
 
 install: .make/venv
 
@@ -56,6 +56,14 @@ api-matrix: install
 COUNT ?= 1000000
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(COUNT)
+
+# Twenty thousand histories of the control plane on simulated time (`make test` goes through a thousand).
+simulate: install
+	$(BIN)/python -m podling.testing.exploration 0 20000
+
+# Ten planted bugs, each to be found by such histories, and no alarm without them.
+mutants: install
+	$(BIN)/python -m tests.mutants
 
 seen: install system
 	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py

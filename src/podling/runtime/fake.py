@@ -99,6 +99,11 @@ class FakeRuntime:
     async def list(self) -> tuple[tuple[Sandbox, ...], tuple[Container, ...]]:
         return tuple(self._sandboxes.values()), tuple(held.told for held in self._containers.values())
 
+    def running(self) -> set[str]:
+        """Namespace/name of every Pod of which a container runs, for whoever watches a simulation."""
+        sandboxes = {held.told.sandbox for held in self._containers.values() if held.told.state == "running"}
+        return {f"{each.namespace}/{each.name}" for each in self._sandboxes.values() if each.id in sandboxes}
+
     async def run_sandbox(self, config: SandboxConfig) -> Sandbox:
         known = self._sandboxes.get(config.id)
         if known is not None and known.ready:

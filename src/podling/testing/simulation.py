@@ -8,7 +8,7 @@ that anybody made, with its time and its outcome: the same seed gives the same l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,14 @@ class Simulation:
         nodes: int = 1,
         faults: Faults | None = None,
         course: Course | None = None,
+        courses: Mapping[str, Course] | None = None,
         folder: Path | None = None,
     ) -> None:
         """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow."""
         self.env = SimulatedEnv(seed)
         self.log: list[str] = []
-        self._faults, self._course, self._node_count = faults or Faults(), course, nodes
+        self._faults, self._node_count = faults or Faults(), nodes
+        self._course, self._courses = course, dict(courses or {})
         self._folder = folder
         self._faulty: list[FaultyTransport] = []
         self._components: dict[str, asyncio.Task[None]] = {}
@@ -113,8 +115,22 @@ class Simulation:
         """The node's kubelet; a runtime that was there before still has what it had."""
         number = int(name.rpartition("-")[2])
         if name not in self.runtimes:
-            self.runtimes[name] = FakeRuntime(self.env, pods=f"10.244.{number}.0/24", default=self._course)
+            self.runtimes[name] = FakeRuntime(
+                self.env, pods=f"10.244.{number}.0/24", courses=self._courses, default=self._course
+            )
         self._components[name] = self._tasks.start(name, self._node(name, number).run())
+
+    def others(self) -> Supervisor:
+        """For tasks that go on beside; `async with` waits for nobody, so whoever starts some awaits them."""
+        return Supervisor()
+
+    def sandboxes(self) -> dict[str, list[str]]:
+        """The nodes on which each Pod has something running, by namespace and name."""
+        found: dict[str, list[str]] = {}
+        for node, runtime in self.runtimes.items():
+            for pod in runtime.running():
+                found.setdefault(pod, []).append(node)
+        return found
 
     async def restart_server(self, seconds: float) -> None:
         """The API server is gone for a while and comes back with nothing but its store."""

@@ -54,6 +54,15 @@ def test_a_silent_node_becomes_unknown_unreachable_and_its_pods_unready() -> Non
     assert world.told == [("NodeNotReady", "Node is not ready")]
 
 
+def test_a_kubelet_that_is_back_is_believed_before_it_renews_its_lease() -> None:
+    body = node()
+    body["status"]["conditions"][0]["lastHeartbeatTime"] = rfc3339(NOW - 1)
+    world = world_of(body, NOW - 10_000)
+    world.add(PODS, pod("p", node="n1"))
+    world.run(nodelifecycle.CONTROLLER)
+    assert world.done == []
+
+
 def test_a_control_plane_that_just_started_gives_every_node_its_time() -> None:
     world = world_of(node(), NOW - 10_000)
     world.settings = type(world.settings)(started=NOW - 5)

@@ -104,6 +104,11 @@ def test_a_failing_creation_ends_the_plan_and_becomes_a_condition() -> None:
         "reason": "FailedCreate",
         "message": str(error),
     }
+    written = len(world.done)
+    world.reconcile(
+        CONTROLLER, REPLICASETS, body["metadata"], failure=Forbidden('pods "web-" is forbidden: another name')
+    )
+    assert world.done[written:] == []  # each try fails in other words; telling them would be a write a try
     world.refuse = lambda action: None
     world.run(CONTROLLER)
     assert "conditions" not in world.get(REPLICASETS, "web")["status"]

@@ -58,7 +58,12 @@ def _last_heard(found: Object, view: View) -> float:
     lease = view.of(LEASES).get(LEASE_NAMESPACE, found.head.name)
     renewed = pods.seconds(lease.view.spec.renew_time, 0.0) if lease is not None else 0.0
     created = pods.seconds(found.view.metadata.creation_timestamp, 0.0)
-    return max(renewed, created, view.settings.started)
+    return max(renewed, _told(found.view), created, view.settings.started)
+
+
+def _told(node: Node) -> float:
+    """When the kubelet last wrote a status: one that is back does so before it renews its Lease."""
+    return max((pods.seconds(each.last_heartbeat_time, 0.0) for each in node.status.conditions), default=0.0)
 
 
 def _silence(body: Json, node: Node, now: float) -> bool:

@@ -164,16 +164,20 @@ def _significant(status: dict[str, Any]) -> dict[str, Any]:
 
 def _conditions(found: Object, active: int, view: View) -> list[dict[str, Any]]:
     """ReplicaFailure while the last plan failed; conditions of others stay as they are."""
-    kept = [each for each in found.json().get("status", {}).get("conditions") or () if each["type"] != "ReplicaFailure"]
+    conditions = found.json().get("status", {}).get("conditions") or ()
+    kept = [each for each in conditions if each["type"] != "ReplicaFailure"]
     wanted = found.view.spec.replicas
     missing = (1 if wanted is None else wanted) - active
     if view.failure is None or missing == 0 or view.failure.reason in ("Conflict", "ServiceUnavailable"):
         return kept
+    reason = "FailedCreate" if missing > 0 else "FailedDelete"
+    # Each failure names another Pod: telling them all would be a write and a change a try, without any pause.
+    told = [each for each in conditions if each["type"] == "ReplicaFailure" and each["reason"] == reason]
     failing = {
         "type": "ReplicaFailure",
         "status": "True",
         "lastTransitionTime": rfc3339(view.now),
-        "reason": "FailedCreate" if missing > 0 else "FailedDelete",
+        "reason": reason,
         "message": str(view.failure),
     }
-    return [*kept, failing]
+    return [*kept, *(told or [failing])]

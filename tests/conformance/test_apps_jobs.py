@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.kube import Json, Kube, Resource, conditions, names
+from tests.conformance.operations import walk
 from tests.conformance.workloads import TRIED, owned_by, unowned
 
 
@@ -219,3 +220,16 @@ def enough(kube: Kube, namespace: str, policy: Json) -> None:
     assert (done["status"]["succeeded"], done["status"]["completedIndexes"]) == (1, "0")
     assert done["status"].get("active", 0) == 0
     assert [each["status"]["phase"] for each in pods.items()] == ["Succeeded"]
+
+
+@pytest.mark.conformance("[sig-apps] CronJob should support CronJob API operations [Conformance]")
+def test_cron_jobs_have_every_verb(kube: Kube, namespace: str) -> None:
+    def cron_job(name: str) -> Json:
+        template = {"spec": job(name)["spec"]}
+        spec = {"schedule": "30 3 29 2 *", "jobTemplate": template, "concurrencyPolicy": "Replace"}
+        return {"metadata": {"name": name}, "spec": spec}
+
+    def ran(body: Json) -> None:
+        body["status"]["lastScheduleTime"] = "2026-01-01T00:00:00Z"
+
+    walk(kube, kube.at("batch/v1/cronjobs", namespace), cron_job, ran)

@@ -16,7 +16,7 @@ from .process import cpu_seconds
 
 PODS = "/api/v1/namespaces/default/pods"
 CONNECTIONS = 8
-PATIENCE = 300.0
+PATIENCE = 900.0
 
 
 @dataclass(frozen=True, slots=True)

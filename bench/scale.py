@@ -22,7 +22,7 @@ from .report import row, title
 
 MANY_NODES, MANY_PODS = 5_000, 10_000
 ZONES = 10
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 @dataclass(frozen=True, slots=True)

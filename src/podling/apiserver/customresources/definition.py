@@ -23,6 +23,7 @@ from podling.apiserver.registry.served import Served
 Json = dict[str, Any]
 
 NEVER = 2**63
+REMEMBERED_BYTES = 32 << 20
 SLICE = 64
 """Objects that are decoded before the loop is let go."""
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -87,10 +88,13 @@ class CustomResource(Resource):
 class CustomServed(Served):
     """Serves stored bytes where they are as this version has them, and converts what is older."""
 
-    __slots__ = ("_custom", "_plain", "_since", "waits")
+    __slots__ = ("_custom", "_kept", "_plain", "_since", "_size", "waits")
 
     def __init__(self, entry: CustomResource, hub: Resource, type_: Type, hub_type: Type) -> None:
         super().__init__(entry, hub, type_, hub_type)
+        self._kept: dict[str, tuple[Object, bytes | None]] = {}
+        """By key: what is shown of a revision, None where that is what is stored."""
+        self._size = 0
         self._custom, self.waits = entry, entry.converter is not None
         self._plain, self._since = entry.is_hub, NEVER if self.waits else entry.since
         self.item = self.listed = self._item
@@ -98,7 +102,24 @@ class CustomServed(Served):
     def _item(self, obj: Object) -> bytes:
         if self._plain and obj.revision > self._since:
             return obj.served()
-        return orjson.dumps(self.json(obj))
+        kept = self._kept.get(obj.key)
+        if kept is None or kept[0] is not obj:
+            kept = self._keep(obj)
+        return obj.served() if kept[1] is None else kept[1]
+
+    def _keep(self, obj: Object) -> tuple[Object, bytes | None]:
+        """Look at an object once a revision: most are as this version has them, whatever schema they came by."""
+        stored = obj.json()
+        shown = self._custom.from_hub(stored)
+        same = shown == stored
+        data = None if same else orjson.dumps(shown)
+        size = len(obj.raw) + len(data or b"")  # objects that are gone are held by nobody else
+        self._size += size
+        if self._size > REMEMBERED_BYTES:
+            self._kept.clear()
+            self._size = size
+        kept = self._kept[obj.key] = (obj, data)
+        return kept
 
     def hub_json(self, obj: Object) -> Json:
         return self._custom.to_storage(obj.json())

@@ -1,27 +1,32 @@
-"""An expression, compiled once and evaluated often."""
+"""An expression, compiled once and evaluated often.
+
+What compiles and evaluates is imported by the first one who compiles: a server without expressions does not carry it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podling.api.cel.budget import Budget
-from podling.api.cel.checkedexpr import Checked
-from podling.api.cel.environment import Environment, Structs
 from podling.api.cel.errors import CelEvaluationError, CelSyntaxError
-from podling.api.cel.evaluator import Evaluator
-from podling.api.cel.library import BY_NAME
-from podling.api.cel.literals import check_literals
-from podling.api.cel.steps import UNSET
 from podling.api.cel.types import CelType
+
+if TYPE_CHECKING:
+    from podling.api.cel.checkedexpr import Checked
+    from podling.api.cel.environment import Structs
 
 
 class Program:
     """See `podling.api.cel`."""
 
     def __init__(self, expression: str, variables: tuple[str, ...], checked: Checked) -> None:
+        from podling.api.cel.evaluator import Evaluator
+        from podling.api.cel.library import BY_NAME
+        from podling.api.cel.steps import UNSET
+
         self.expression, self.checked = expression, checked
-        self._variables = variables
+        self._variables, self._unset = variables, UNSET
         try:
             evaluator = Evaluator(checked, variables, BY_NAME)
         except RecursionError:
@@ -40,8 +45,9 @@ class Program:
     def evaluate(self, values: Mapping[str, Any], budget: Budget) -> Any:
         """Raises CelEvaluationError, CelBudgetExceeded."""
         meter = budget.begin()
-        frame: list[Any] = [meter, *[values.get(name, UNSET) for name in self._variables]]
-        frame += [UNSET] * (self._size - len(frame))
+        unset = self._unset
+        frame: list[Any] = [meter, *[values.get(name, unset) for name in self._variables]]
+        frame += [unset] * (self._size - len(frame))
         try:
             return self._run(frame)
         except RecursionError:
@@ -57,10 +63,14 @@ class Compiler:
     """Compiles expressions over the same variables."""
 
     def __init__(self, variables: Mapping[str, CelType], structs: Structs | None = None) -> None:
+        from podling.api.cel.environment import Environment
+
         self._environment, self._names = Environment(variables, structs), tuple(variables)
 
     def compile(self, expression: str) -> Program:
         """Raises CelSyntaxError."""
+        from podling.api.cel.literals import check_literals
+
         checked = self._environment.check(expression)
         check_literals(expression, checked)
         return Program(expression, self._names, checked)
@@ -70,6 +80,8 @@ class Environments:
     """Compilers over different variables that share their structs: the rules of one schema."""
 
     def __init__(self) -> None:
+        from podling.api.cel.environment import Structs
+
         self._structs = Structs()
         self._compilers: dict[tuple[tuple[str, int, str], ...], tuple[Compiler, Mapping[str, CelType]]] = {}
 

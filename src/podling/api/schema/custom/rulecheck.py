@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from podling.api import cel
-from podling.api.cel.estimate import Estimator
 from podling.api.cel.names import escape
 from podling.api.cel.types import CelType
 from podling.api.errors import Cause
@@ -218,6 +217,8 @@ def _message_expression(
 
 
 def _cost(program: cel.Program, type_: CelType, path: str, place: Place, bill: Bill, what: str) -> Iterator[Cause]:
+    from podling.api.cel.estimate import Estimator
+
     cost = Estimator(program.checked, {"self": type_, "oldSelf": type_}).most() * place.count
     bill.total += cost
     bill.items.append((cost, path))

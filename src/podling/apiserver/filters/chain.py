@@ -44,9 +44,7 @@ class Route:
         request.target = find(request.method, request.path, request.query)
 
 
-def filters(
-    config: Config, env: Env, metrics: Metrics, tokens: BearerTokens, authorizer: Authorizer
-) -> list[Any]:
+def filters(config: Config, env: Env, metrics: Metrics, tokens: BearerTokens, authorizer: Authorizer) -> list[Any]:
     """The list."""
     return [
         Warnings(),

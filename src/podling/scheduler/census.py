@@ -62,18 +62,18 @@ class _Census:
         self.places: dict[int, tuple[Terrain, dict[str, int]]] = {}
 
     def change(self, node: str, by: int) -> None:
-        _change(self.nodes, node, by)
+        count(self.nodes, node, by)
         for terrain, counts in self.places.values():
             if (value := terrain.value_of.get(node)) is not None:
-                _change(counts, value, by)
+                count(counts, value, by)
 
     def on(self, terrain: Terrain) -> dict[str, int]:
         found = self.places.get(id(terrain))
         if found is None:
             counts: dict[str, int] = {}
-            for node, count in self.nodes.items():
+            for node, standing in self.nodes.items():
                 if (value := terrain.value_of.get(node)) is not None:
-                    _change(counts, value, count)
+                    count(counts, value, standing)
             found = self.places[id(terrain)] = (terrain, counts)
         return found[1]
 
@@ -129,9 +129,10 @@ class Censuses:
         return self._by_label.setdefault(group.labels[0], {}) if group.labels else self._others
 
 
-def _change(counts: dict[str, int], key: str, by: int) -> None:
-    count = counts.get(key, 0) + by
-    if count:
-        counts[key] = count
+def count(counts: dict[str, int], key: str, by: int) -> None:
+    """Nothing is kept where nobody is left."""
+    now = counts.get(key, 0) + by
+    if now:
+        counts[key] = now
     else:
         counts.pop(key, None)

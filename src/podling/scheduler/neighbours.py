@@ -15,7 +15,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.scheduling import PodAffinityTerm
 from podling.api.kinds.meta import LabelSelector, LabelSelectorRequirement
 from podling.reconcile.selectors import matches
-from podling.scheduler.census import Group, group_of, membership
+from podling.scheduler.census import Group, count, group_of, membership
 
 HARD_AFFINITY_WEIGHT = 1
 """What a placed Pod's required affinity weighs for a newcomer that it speaks about."""
@@ -102,9 +102,9 @@ class Held:
 
     def change(self, node: str, by: int, value: str | None) -> None:
         """`value` is the node's place in the wish's topology."""
-        _change(self.nodes, node, by)
+        count(self.nodes, node, by)
         if value is not None:
-            _change(self._places[1], value, by)
+            count(self._places[1], value, by)
 
     def concerns(self, pod: Pod, namespaces: Namespaces, version: int) -> bool:
         """`version` changes with the namespaces."""
@@ -118,16 +118,8 @@ class Held:
         """How many have it in each place; counted again where nodes were described anew."""
         if self._places[0] != described:
             counts: dict[str, int] = {}
-            for node, count in self.nodes.items():
+            for node, holders in self.nodes.items():
                 if (value := value_of(node)) is not None:
-                    _change(counts, value, count)
+                    count(counts, value, holders)
             self._places = (described, counts)
         return self._places[1]
-
-
-def _change(counts: dict[str, int], key: str, by: int) -> None:
-    count = counts.get(key, 0) + by
-    if count:
-        counts[key] = count
-    else:
-        counts.pop(key, None)

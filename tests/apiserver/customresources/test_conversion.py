@@ -292,3 +292,15 @@ async def test_a_policy_reads_its_parameters_through_the_webhook() -> None:
         refused = await api.http.post(maps, json={"metadata": {"name": "m"}, "data": {"port": "2"}})
         assert "denied request" in refused.json()["message"]
         assert (await api.http.post(maps, json={"metadata": {"name": "m"}, "data": {"port": "1"}})).status_code == 201
+
+
+async def test_pages_of_the_past_are_converted_on_the_way() -> None:
+    async with webhook(answer) as hook, serving() as api:
+        await defined(api, converted(hook))
+        await asyncio.gather(*(api.make(V1, v1(f"x{index:03}", f"a:{index}")) for index in range(150)))
+        first = (await api.get(V2, limit="10")).json()
+        await api.patch(f"{V1}/x100", {"hostPort": "changed:1"})
+        rest = (await api.get(V2, limit="140", **{"continue": first["metadata"]["continue"]})).json()["items"]
+        assert len(rest) == 140
+        assert rest[90] | {"metadata": None} == {**v2("x100", "a", "100"), "metadata": None}
+        assert (await api.get(f"{V2}/x100")).json()["host"] == "changed"

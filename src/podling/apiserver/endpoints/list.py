@@ -184,8 +184,9 @@ def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Ou
     if len(page.objects) <= SLICE:
         body = head + b",".join(map(renderer.listed, page.objects)) + tail
         return Response(200, body if len(body) <= PIECE else _cut(body))
-    if renderer.form.shape:
-        return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.listed), tail))
+    if renderer.form.shape or renderer.served.waits:
+        ready = renderer.served.ready if renderer.served.waits else None
+        return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.listed, ready), tail))
     if known := backend.pieces.known(renderer.served, prefix, page.objects):
         return Response(200, (head, *known, tail))
     return Stream(lambda sink: flow(sink, head, backend.pieces.made(renderer.served, prefix, page.objects), tail))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from podling.api.objects import Object
 from podling.apiserver.message import Sink
@@ -30,11 +30,20 @@ async def flow(sink: Sink, head: bytes, pieces: Pieces, tail: bytes) -> None:
     await sink.write(tail)
 
 
-async def pieces_of(objects: Sequence[Object], item: Callable[[Object], bytes]) -> Pieces:
-    """The items, each behind a comma, in pieces of about 64 KiB; the loop is let go between slices."""
+async def pieces_of(
+    objects: Sequence[Object],
+    item: Callable[[Object], bytes],
+    ready: Callable[[Sequence[Object]], Awaitable[None]] | None = None,
+) -> Pieces:
+    """The items, each behind a comma, in pieces of about 64 KiB; the loop is let go between slices.
+
+    `ready` is waited for before a slice is looked at (versions that a webhook converts).
+    """
     parts: list[bytes] = []
     size = 0
     for start in range(0, len(objects), SLICE):
+        if ready is not None:
+            await ready(objects[start : start + SLICE])
         for obj in objects[start : start + SLICE]:
             data = item(obj)
             parts += (b",", data)

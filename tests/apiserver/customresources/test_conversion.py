@@ -304,3 +304,37 @@ async def test_pages_of_the_past_are_converted_on_the_way() -> None:
         assert len(rest) == 140
         assert rest[90] | {"metadata": None} == {**v2("x100", "a", "100"), "metadata": None}
         assert (await api.get(f"{V2}/x100")).json()["host"] == "changed"
+
+
+def renumber(review: Json) -> Json:
+    """v1 has `count`, v2 `spec.replicas`."""
+    request = review["request"]
+    out = []
+    for each in request["objects"]:
+        number = each.get("count") if "count" in each else (each.get("spec") or {}).get("replicas")
+        rest = {key: value for key, value in each.items() if key not in ("count", "spec")}
+        new = {"spec": {"replicas": number}} if request["desiredAPIVersion"].endswith("v2") else {"count": number}
+        out.append({**rest, **new, "apiVersion": request["desiredAPIVersion"]})
+    response = {"uid": request["uid"], "convertedObjects": out, "result": {"status": "Success"}}
+    return {"apiVersion": review["apiVersion"], "kind": "ConversionReview", "response": response}
+
+
+async def test_each_version_is_scaled_where_its_replicas_are() -> None:
+    async with webhook(renumber) as hook, serving() as api:
+        crd = converted(hook)
+        first, second = crd["spec"]["versions"]
+        number = {"type": "integer"}
+        first["schema"]["openAPIV3Schema"]["properties"] = {"count": number}
+        spec = {"type": "object", "properties": {"replicas": number}}
+        second["schema"]["openAPIV3Schema"]["properties"] = {"spec": spec, "status": spec}
+        scale = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+        second["subresources"] = {"scale": scale}
+        for each in (first, second):
+            each["additionalPrinterColumns"] = []
+        await defined(api, crd)
+        body = {"apiVersion": f"{GROUP}/v1", "kind": "CronTab", "metadata": {"name": "one"}, "count": 3}
+        await api.make(V1, body)
+        assert (await api.get(f"{V2}/one/scale")).json()["spec"]["replicas"] == 3
+        answer_ = await api.patch(f"{V2}/one/scale", {"spec": {"replicas": 5}})
+        assert answer_.json()["spec"]["replicas"] == 5
+        assert (await stored(api, "one"))["count"] == 5

@@ -34,7 +34,7 @@ def get_scale(backend: Backend, request: Request) -> Response:
     assert request.target is not None
     served, scale = _served(backend, request)
     obj = find(backend, served, request.target)
-    return Response(200, orjson.dumps(scale_of(obj.json(), scale, _api_version(served))))
+    return Response(200, orjson.dumps(scale_of(served.tabled(obj), scale, _api_version(served))))
 
 
 async def put_scale(backend: Backend, request: Request) -> Response:
@@ -84,10 +84,12 @@ async def _write(backend: Backend, request: Request, served: Served, scale: Scal
     api_version = _api_version(served)
 
     def change_of(old: Json) -> Json:
-        wanted = make(scale_of(old, scale, api_version))
+        shown = served.entry.from_hub(old) if served.waits else old
+        wanted = make(scale_of(shown, scale, api_version))
         if causes := validate(wanted):
             raise invalid("Scale", target.name, causes, "autoscaling")
-        new = scaled(old, scale, wanted)
+        new = scaled(shown, scale, wanted)
+        new = served.entry.to_hub(new) if served.waits else new
         new["metadata"]["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
         return new
 
@@ -95,7 +97,7 @@ async def _write(backend: Backend, request: Request, served: Served, scale: Scal
         served, target.namespace, target.name, change_of, "scale", dry_run(request), Record(backend, request, served)
     )
     obj: Object = await change(backend, request, wanted)
-    return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
+    return Response(200, orjson.dumps(scale_of(served.tabled(obj), scale, api_version)))
 
 
 def _served(backend: Backend, request: Request) -> tuple[Served, Scale]:

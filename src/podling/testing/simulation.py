@@ -16,6 +16,7 @@ from typing import Any
 from podling.api.catalog import Catalog
 from podling.api.errors import ServiceUnavailable
 from podling.api.objects import Event
+from podling.api.schema import Schemas, load
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
 from podling.client.rest import Rest
@@ -51,13 +52,18 @@ class Simulation:
         course: Course | None = None,
         courses: Mapping[str, Course] | None = None,
         folder: Path | None = None,
+        catalog: Catalog | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
-        """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow."""
+        """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow. `catalog` and
+        `schemas` may be shared by simulations that define no resources of their own."""
         self.env = SimulatedEnv(seed)
         self.log: list[str] = []
         self._faults, self._node_count = faults or Faults(), nodes
         self._course, self._courses = course, dict(courses or {})
         self._folder = folder
+        self._schemas = schemas or load()
+        self._catalog = catalog or Catalog.load("current", schemas=self._schemas)
         self._faulty: list[FaultyTransport] = []
         self._components: dict[str, asyncio.Task[None]] = {}
         self.runtimes: dict[str, FakeRuntime] = {}
@@ -69,7 +75,6 @@ class Simulation:
     async def running(self) -> AsyncIterator[Simulation]:
         """The loop has to be a virtual one (see `virtualtime.run`), or an hour takes an hour."""
         self._storage = FaultyStorage(self.env)
-        self._catalog = Catalog.load("current")
         self._config = Config(token_key=new_signing_key())
         await self._start_server()
         self._storage.refusals = self._faults.storage
@@ -141,7 +146,9 @@ class Simulation:
     async def _start_server(self) -> None:
         refusals, self._storage.refusals = self._storage.refusals, 0.0
         dialer = RefusingDialer("simulated")
-        self.server = ApiServer(self._config, self._storage, self.env, dialer, catalog=self._catalog)
+        self.server = ApiServer(
+            self._config, self._storage, self.env, dialer, catalog=self._catalog, schemas=self._schemas
+        )
         await self.server.start()
         self._storage.refusals = refusals
         for watch in self.on_start:

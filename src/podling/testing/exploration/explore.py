@@ -9,12 +9,15 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from podling.api.catalog import Catalog
 from podling.api.errors import ApiError, NotFound
 from podling.api.objects import Event
+from podling.api.schema import Schemas, load
 from podling.apiserver.server import ApiServer
 from podling.client.resources import NODES, PODS
 from podling.client.transport import Resource
@@ -75,6 +78,13 @@ class Outcome(msgspec.Struct, frozen=True):
     """Of virtual time, until everything was at rest."""
 
 
+@cache
+def _facts() -> tuple[Catalog, Schemas]:
+    """What there is, the same for all histories of a process: plans define no resources."""
+    schemas = load()
+    return Catalog.load("current", schemas=schemas), schemas
+
+
 class Restless(BaseException):
     """Somebody writes without end; no `Exception`, because components outlive those."""
 
@@ -129,7 +139,16 @@ class _History:
         plan = self._plan
         course = Course(pull=0.2)
         courses = {str(parse(ENDING_IMAGE)): Course(pull=0.2, endings=(Ending(5.0),))}
-        self._simulation = Simulation(plan.seed, nodes=plan.nodes, faults=plan.faults, course=course, courses=courses)
+        catalog, schemas = _facts()
+        self._simulation = Simulation(
+            plan.seed,
+            nodes=plan.nodes,
+            faults=plan.faults,
+            course=course,
+            courses=courses,
+            catalog=catalog,
+            schemas=schemas,
+        )
         self._simulation.log = _BoundedLog()
         self._simulation.on_start.append(self._attend)
         async with self._simulation.running() as simulation:

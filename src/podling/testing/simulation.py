@@ -55,8 +55,8 @@ class Simulation:
         catalog: Catalog | None = None,
         schemas: Schemas | None = None,
     ) -> None:
-        """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow. `catalog` and
-        `schemas` may be shared by simulations that define no resources of their own."""
+        """With a `folder` the nodes are real kubelets, whose files lie there; without one they are hollow. `catalog`
+        and `schemas` may be shared by simulations that define no resources of their own."""
         self.env = SimulatedEnv(seed)
         self.log: list[str] = []
         self._faults, self._node_count = faults or Faults(), nodes

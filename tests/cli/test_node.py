@@ -27,6 +27,7 @@ def test_pools_come_go_and_outlive_a_stop(cluster: Cluster) -> None:
     started = cluster.podling("start", "--runtime", "fake", "--fake-nodes", "5")
     assert started.code == 0, started
     assert "5 nodes are simulated: nothing runs in their Pods (podling node list)." in started.out
+    assert "podling node add --fake N adds some" in cluster.podling("start", "--fake-nodes", "9").out
     added = cluster.podling("node", "add", "--fake", "3", "gpu", "--cpu", "64", "--zones", "2", "--label", "gpu=yes")
     assert "Pool gpu has 3 simulated nodes: nothing runs in their Pods." in added.out
     listed = cluster.podling("node", "list").out.splitlines()

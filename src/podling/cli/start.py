@@ -87,6 +87,8 @@ def run(parsed: argparse.Namespace) -> int:
         raise Failure("interrupted; nothing of this start is left", 130) from None
     if spec is None:
         say(f'Cluster "{paths.name}" is running already.')
+        if parsed.fake_nodes is not None:
+            say("Its simulated nodes are as they were: podling node add --fake N adds some.")
         return 0
     _conclude(spec, steps.elapsed)
     return 0

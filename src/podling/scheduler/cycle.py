@@ -16,7 +16,7 @@ import msgspec
 from podling.scheduler import surveying
 from podling.scheduler.plugin import Cause, Hopeless, Plugin, Refusal, Survey
 from podling.scheduler.preemption import Preemption, preempt, waits_for_room
-from podling.scheduler.ranking import Prepared, Rankings, refused
+from podling.scheduler.ranking import Prepared, Rankings, Said, refused
 from podling.scheduler.snapshot import PodFacts, Snapshot
 
 BEFORE_PREEMPTION = "no new claims to deallocate, preemption:"
@@ -68,28 +68,30 @@ class Cycle:
                 node = surveying.best(ranking, asked.surveys, snapshot, chance)
         if node is not None:
             return Placement(node)
-        refusals, heeds = surveying.refusals(ranking, asked.surveys, snapshot)
-        said = ranking.told.get(ranking.change) if not asked.surveys else None
-        if said is None:
-            said = _sentence((reason for each in refusals.values() for reason in each.reasons), len(refusals))
-            ranking.told = {} if asked.surveys else {ranking.change: said}
+        refusals, heeds = ranking.refusals, ranking.heeds
+        if asked.surveys:
+            refusals, heeds = surveying.refusals(ranking, asked.surveys, snapshot)
+            said = _said(refusals)
+        else:
+            said = ranking.told.get(ranking.change) or _said(refusals)
+            ranking.told = {ranking.change: said}
         return self._unschedulable(facts, snapshot, refusals, heeds, said)
 
     def _unschedulable(
-        self, facts: PodFacts, snapshot: Snapshot, refusals: Mapping[str, Refusal], heeds: int, said: str
+        self, facts: PodFacts, snapshot: Snapshot, refusals: Mapping[str, Refusal], heeds: int, said: Said
     ) -> Unschedulable:
         if facts.pod.spec.preemption_policy == "Never":
-            return Unschedulable(f"{said} {BEFORE_PREEMPTION} not eligible due to preemptionPolicy=Never.", None, heeds)
+            return Unschedulable(f"{said.why} not eligible due to preemptionPolicy=Never.", None, heeds)
         if waits_for_room(facts, snapshot):
             why = "not eligible due to a terminating pod on the nominated node."
-            return Unschedulable(f"{said} {BEFORE_PREEMPTION} {why}", None, heeds)
+            return Unschedulable(f"{said.why} {why}", None, heeds)
         preemption = None
         if any(priority < facts.priority and count > 0 for priority, count in snapshot.priorities.items()):
             helped = [name for name, refusal in refusals.items() if not refusal.helpless]
             preemption = preempt(facts, snapshot, helped, self._fits, tuple(snapshot.budgets.values()))
         if preemption is not None:
-            return Unschedulable(said, preemption, heeds)
-        return Unschedulable(f"{said} {BEFORE_PREEMPTION} {_no_preemption(refusals)}", None, heeds)
+            return Unschedulable(said.why.removesuffix(f" {BEFORE_PREEMPTION}"), preemption, heeds)
+        return Unschedulable(f"{said.why} {said.no_preemption}", None, heeds)
 
     def _fits(self, facts: PodFacts, snapshot: Snapshot, node: str) -> bool:
         asked = _ask(self._plugins, facts, snapshot)
@@ -128,14 +130,16 @@ def _hopeless(plugin: Plugin, told: Hopeless, facts: PodFacts, snapshot: Snapsho
     return Unschedulable(f"{said} {BEFORE_PREEMPTION} {no_help}", None, plugin.heeds)
 
 
-def _no_preemption(refusals: Mapping[str, Refusal]) -> str:
+def _said(refusals: Mapping[str, Refusal]) -> Said:
+    """O(nodes), so it is remembered where many Pods are refused alike."""
+    why = _sentence((reason for each in refusals.values() for reason in each.reasons), len(refusals))
     answers = (
         "Preemption is not helpful for scheduling"
         if refusal.helpless
         else "No preemption victims found for incoming pod"
         for refusal in refusals.values()
     )
-    return _sentence(answers, len(refusals))
+    return Said(f"{why} {BEFORE_PREEMPTION}", _sentence(answers, len(refusals)))
 
 
 def _sentence(reasons: Iterable[str], nodes: int) -> str:

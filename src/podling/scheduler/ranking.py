@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from podling.scheduler.plugin import Plugin, Refusal
 from podling.scheduler.snapshot import NodeFacts, PodFacts, Snapshot
 
@@ -22,6 +24,13 @@ REFUSED = -1.0
 
 Prepared = Sequence[tuple[Plugin, Any]]
 """Plugins that have something to say, each with what it prepared."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The sentence about refused nodes up to what is said of preemption, and that for where it does not help."""
+
+    why: str
+    no_preemption: str
 
 
 class Ranking:
@@ -44,7 +53,7 @@ class Ranking:
         """All nodes were visited."""
         self.left = 0
         """How many more decisions it is good for."""
-        self.told: dict[int, str] = {}
+        self.told: dict[int, Said] = {}
         """What was said of the refusals, by `change`."""
         self._columns: dict[str, list[str | None]] = {}
         self._gaps: dict[str, bool] = {}

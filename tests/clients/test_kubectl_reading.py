@@ -13,6 +13,7 @@ from tests.clients.kubectl import PROGRAM, Kubectl
 def test_version_and_cluster_info(kubectl: Kubectl) -> None:
     assert "Server Version: v1.37.1" in kubectl("version")
     assert "Kubernetes control plane" in kubectl("cluster-info")
+    assert "Unhealthy" not in kubectl("get", "componentstatuses")
 
 
 def test_cluster_info_dump_holds_every_list(kubectl: Kubectl) -> None:

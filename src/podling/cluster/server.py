@@ -7,7 +7,7 @@ lives here too: a simulated node needs neither namespaces nor root.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from podling.api.catalog import Catalog
@@ -65,8 +65,11 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
         dialer = RefusingDialer(SIMULATED)
     dialer = guarded = SimulatedDialer(dialer)
     schemas = load()
-    catalog = Catalog.load(spec.profile, acted_on=_acted_on(schemas), schemas=schemas)
-    server = ApiServer(_config(child), storage, env, dialer, catalog=catalog, schemas=schemas, streams=STREAMS)
+    acted_on = _acted_on(schemas)
+    catalog = Catalog.load(spec.profile, acted_on=acted_on, schemas=schemas)
+    server = ApiServer(
+        _config(child, acted_on), storage, env, dialer, catalog=catalog, schemas=schemas, streams=STREAMS
+    )
     await server.start()
     tasks.start("storage", _closing(storage))
     tasks.start("api server", _serving(server))
@@ -116,7 +119,7 @@ async def _storage(child: Child, env: SystemEnv) -> Storage:
     return await SqliteStorage.open(str(child.paths.store), env)
 
 
-def _config(child: Child) -> Config:
+def _config(child: Child, acted_on: Iterable[tuple[str, str]]) -> Config:
     spec = child.spec
     return Config(
         tcp=((spec.api_address, API_PORT),),
@@ -129,6 +132,7 @@ def _config(child: Child) -> Config:
         static_tokens=_static_tokens(child),
         profile=spec.profile,
         authorization=spec.authorization,
+        acting=frozenset(map("/".join, acted_on)),
         service_cidr=SERVICE_NETWORK,
         server_port=API_PORT,
     )

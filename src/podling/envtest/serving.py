@@ -26,6 +26,7 @@ from podling.envtest.controllers import UnknownController, chosen
 from podling.envtest.etcd import DATA_PATH
 from podling.envtest.flags import FlagError, Given
 from podling.network.unixdialer import RefusingDialer
+from podling.pki.tokens import TokenSigner
 from podling.reconcile.controller import Controller
 from podling.reconcile.view import Settings
 from podling.storage.interface import StorageError
@@ -67,7 +68,8 @@ async def _live(given: Given, config: Config, controllers: Sequence[Controller],
         tasks.start("storage", storage.run())
         tasks.start("api server", server.wait())
         if controllers:
-            settings = Settings(root_ca=config.certificate.decode(), started=env.now())
+            token_signer = TokenSigner(config.token_key).sign
+            settings = Settings(config.certificate.decode(), token_signer=token_signer, started=env.now())
             transport = server.transport("system:kube-controller-manager")
             known = served_by(server.backend.catalog)
             manager = ControllerManager(transport, env, settings, known, controllers=controllers)

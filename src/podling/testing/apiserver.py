@@ -108,6 +108,7 @@ class ApiServer(Embedded):
             token_key=self._credentials.token_key,
             profile=self._profile,
             authorization=self._authorization,
+            acting=None if (acted_on := self._acted_on()) is None else frozenset(map("/".join, acted_on)),
         )
 
     def _dialer(self) -> Dialer:

@@ -29,8 +29,8 @@ BURST, REFILL = 25, 1 / 300
 REMEMBERED = 4096
 ATTEMPTS = 12
 MOST_WAITING = 20_000
-TOGETHER = 16
-"""Events written at a time: one commit of the store for all of them."""
+TOGETHER, AT_ONCE = 16, 2
+"""Events decided about together, and written at a time: what is told may be late where much is done."""
 log = logging.getLogger(__name__)
 
 
@@ -167,10 +167,10 @@ class EventRecorder:
             if write is None:
                 continue
             if write.name in writes:
-                await for_each(writes.values(), self._deliver, at_once=4)
+                await for_each(writes.values(), self._deliver, at_once=AT_ONCE)
                 writes = {}
             writes[write.name] = write
-        await for_each(writes.values(), self._deliver, at_once=4)
+        await for_each(writes.values(), self._deliver, at_once=AT_ONCE)
 
     async def flush(self) -> None:
         """Until everything recorded so far is written (or given up)."""

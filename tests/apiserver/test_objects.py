@@ -242,3 +242,14 @@ async def test_an_event_of_the_newer_api_says_when_it_was_and_nothing_of_old() -
         ]
         old = "/apis/events.k8s.io/v1beta1/namespaces/default/events"
         assert (await api.http.post(old, json=said)).status_code == 201
+
+
+async def test_a_namespace_is_forgiven_where_there_is_none_to_be_in() -> None:
+    async with serving() as api:
+        roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+        body = {"metadata": {"name": "mine", "namespace": "default"}, "rules": []}
+        made = await api.make(roles, body)
+        assert "namespace" not in made["metadata"]
+        body |= {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+        applied = await api.patch(f"{roles}/mine", body, "apply-patch+yaml", fieldManager="me", force="true")
+        assert applied.status_code == 200, applied.text

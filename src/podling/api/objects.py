@@ -33,7 +33,8 @@ class Object:
     __slots__ = ("_decode", "_view", "head", "key", "raw", "revision")
 
     def __init__(self, key: str, raw: bytes, revision: int, head: Head, decode: Callable[[bytes], Any]) -> None:
-        """`raw`: stored JSON without resourceVersion. `decode` makes the typed view of it."""
+        """`raw`: stored JSON without resourceVersion. `decode` makes the typed view of it. Revision 0 is that of an
+        object which was never stored (a dry run's): it is shown without one."""
         self.key, self.raw, self.revision, self.head = key, raw, revision, head
         self._decode = decode
         self._view: Any = None
@@ -48,11 +49,15 @@ class Object:
     def json(self) -> dict[str, Any]:
         """A fresh decoded copy, the caller's own, with resourceVersion."""
         out: dict[str, Any] = msgspec.json.decode(self.raw)
-        out.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
+        metadata = out.setdefault("metadata", {})
+        if self.revision:
+            metadata["resourceVersion"] = str(self.revision)
         return out
 
     def served(self) -> bytes:
         """The JSON with resourceVersion spliced in: the encoder writes `"metadata":{` and never an empty one."""
+        if not self.revision:
+            return self.raw
         out = self.raw.replace(b'"metadata":{', b'"metadata":{"resourceVersion":"%d",' % self.revision, 1)
         if len(out) == len(self.raw):
             raise ValueError(f"{self.key}: stored value has no metadata")

@@ -62,7 +62,8 @@ def place(obj: Json, served: Served, namespace: str, name: str) -> None:
         if said and said != namespace:
             raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
         metadata["namespace"] = namespace
-    elif not said:
+    else:
+        # Upstream forgives a namespace where there is none to be in.
         metadata.pop("namespace", None)
     if name:
         given = metadata.get("name") or name

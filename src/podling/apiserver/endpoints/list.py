@@ -14,7 +14,7 @@ from podling.api.errors import BadRequest, Expired
 from podling.api.objects import Object
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.listoptions import EXACT, check_list
-from podling.apiserver.endpoints.pieces import PIECE, SLICE, flow, pieces_of
+from podling.apiserver.endpoints.pieces import PIECE, SLICE, cut, flow, pieces_of
 from podling.apiserver.endpoints.rendering import Renderer
 from podling.apiserver.endpoints.revisions import reached, revision_of
 from podling.apiserver.message import Outcome, Request, Response, Stream
@@ -183,17 +183,13 @@ def _answer(backend: Backend, renderer: Renderer, prefix: str, page: Page) -> Ou
     head, tail = renderer.list_head(metadata)
     if len(page.objects) <= SLICE:
         body = head + b",".join(map(renderer.listed, page.objects)) + tail
-        return Response(200, body if len(body) <= PIECE else _cut(body))
+        return Response(200, body if len(body) <= PIECE else cut(body))
     if renderer.form.shape or renderer.served.waits:
         ready = renderer.served.ready if renderer.served.waits else None
         return Stream(lambda sink: flow(sink, head, pieces_of(page.objects, renderer.listed, ready), tail))
     if known := backend.pieces.known(renderer.served, prefix, page.objects):
         return Response(200, (head, *known, tail))
     return Stream(lambda sink: flow(sink, head, backend.pieces.made(renderer.served, prefix, page.objects), tail))
-
-
-def _cut(body: bytes) -> Sequence[bytes]:
-    return [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
 
 
 def _number(request: Request, name: str) -> int:

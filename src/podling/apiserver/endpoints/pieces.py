@@ -16,6 +16,8 @@ from podling.apiserver.registry.served import Served
 
 SLICE = 64
 PIECE = 64 * 1024
+WHOLE_PIECE = 128 * 1024
+"""Of a list that is known: eight full TLS records, which cost a tenth less than four and a bit."""
 CACHED_LISTS, CACHED_BYTES = 8, 4 << 20
 
 Pieces = AsyncIterator[bytes]
@@ -56,6 +58,11 @@ async def pieces_of(
         yield b"".join(parts)
 
 
+def cut(body: bytes) -> list[bytes]:
+    """A body in pieces of one size."""
+    return [body[start : start + WHOLE_PIECE] for start in range(0, len(body), WHOLE_PIECE)]
+
+
 class PieceCache:
     """The pieces of the last long lists, for as long as the lists hold the same objects.
 
@@ -82,6 +89,6 @@ class PieceCache:
             made.append(piece if made else piece[1:])
             yield piece
         if sum(map(len, made)) <= CACHED_BYTES:
-            self._lists[served, prefix] = (objects, made)
+            self._lists[served, prefix] = (objects, cut(b"".join(made)))
             if len(self._lists) > CACHED_LISTS:
                 self._lists.popitem(last=False)

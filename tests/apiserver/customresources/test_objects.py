@@ -133,3 +133,17 @@ async def test_kubectl_creates_explains_shows_scales_and_deletes_it() -> None:
         assert await ok(api, "apply", "--server-side", "-f", "-", "--force-conflicts", stdin=json.dumps(crontab()))
         await ok(api, "delete", "crd", NAME)
         assert (await api.kubectl("get", "ct")).code == 1
+
+
+async def test_a_new_object_has_the_default_of_its_status_and_not_the_status_it_brings() -> None:
+    async with serving() as api:
+        served = version()
+        generation = {"type": "object", "properties": {"observedGeneration": {"type": "integer"}}}
+        status = generation | {"default": {"observedGeneration": -1}}
+        served["schema"]["openAPIV3Schema"]["properties"]["status"] = status
+        await defined(api, definition(served))
+        made = await api.make(CRONTABS, crontab() | {"status": {"observedGeneration": 7}})
+        assert made["status"] == {"observedGeneration": -1}
+        assert (await api.get(f"{CRONTABS}/a")).json()["status"] == {"observedGeneration": -1}
+        changed = await api.patch(f"{CRONTABS}/a/status", {"status": {"observedGeneration": 1}})
+        assert changed.json()["status"] == {"observedGeneration": 1}

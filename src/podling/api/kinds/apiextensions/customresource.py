@@ -40,9 +40,14 @@ ANYTHING: Json = {"type": "object", "x-kubernetes-preserve-unknown-fields": True
 class CustomKind(Kind):
     """`Kind` with the strategy of custom resources, which counts generations from every field but metadata."""
 
+    fill: Callable[[Json], None] | None = None
+    """Gives a new object the default of its status, where the schema has one (`observedGeneration: -1`)."""
+
     def prepare_create(self, obj: Json) -> None:
         if self.strategy.status:
             obj.pop("status", None)
+            if self.fill is not None:
+                self.fill(obj)
         obj.setdefault("metadata", {})["generation"] = 1
 
     def prepare_update(self, new: Json, old: Json, subresource: str = "") -> None:
@@ -98,7 +103,9 @@ def versions_of(crd: Json, metadata: Type) -> dict[str, Version]:
         if name != storage
     )
     return {
-        each["name"]: _version(spec, each, storage, types[each["name"]], normalizers[each["name"]], conversions)
+        each["name"]: _version(
+            spec, each, storage, types[each["name"]], types[storage], normalizers[each["name"]], conversions
+        )
         for each in spec["versions"]
     }
 
@@ -108,6 +115,7 @@ def _version(
     said: Json,
     storage: str,
     type_: CustomType,
+    stored: CustomType,
     normalize: Callable[[Json], Json],
     conversions: tuple[Conversion, ...],
 ) -> Version:
@@ -126,6 +134,7 @@ def _version(
         field_names=names,
         conversions=conversions,
         scale=_scale(subresources.get("scale")),
+        fill=stored.fill if "default" in (stored.schema.get("properties") or {}).get("status", {}) else None,
     )
     return Version(said["name"], kind, type_, said, normalize, judge)
 

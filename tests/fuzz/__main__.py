@@ -5,38 +5,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import multiprocessing
 import os
-import re
 import sys
-from collections import Counter
-from random import Random, SystemRandom
-from typing import Any
+from random import SystemRandom
 
-from tests.fuzz.generating import request
-from tests.fuzz.serving import Fuzzed
+from tests.fuzz.sending import Share, share
 
 A_MILLION = 1_000_000
-BATCH, ROUND = 40, 500
-"""Requests sent at once, and how many times, to one server; then the next one, whose store is empty again."""
-
-
-def share(count: int, seed: int) -> tuple[int, dict[int, int], dict[str, str]]:
-    """(requests sent, answers by code, what was wrong by its kind)"""
-    logging.getLogger("podling").addHandler(logging.StreamHandler(sys.stderr))
-    loop, random = asyncio.new_event_loop(), Random(seed)
-    found, codes = dict[str, str](), Counter[int]()
-    while codes.total() < count:
-        server = Fuzzed()
-        loop.run_until_complete(server.start())
-        for _ in range(min(ROUND, (count - codes.total()) // BATCH + 1)):
-            for each in loop.run_until_complete(server.all([request(random) for _ in range(BATCH)])):
-                found.setdefault(re.sub(r"[0-9a-f-]{8,}|\d+", "N", each.partition("\n")[0])[:160], each)
-        loop.run_until_complete(server.stop())
-        codes.update(server.codes)
-    return codes.total(), dict(codes), found
 
 
 def main(arguments: list[str]) -> int:
@@ -44,8 +20,8 @@ def main(arguments: list[str]) -> int:
     seed = int(arguments[1]) if len(arguments) > 1 else SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
     processes = os.cpu_count() or 1
-    results: list[Any]
-    if processes == 1 or count < A_MILLION // 10:
+    results: list[Share]
+    if processes == 1 or count < A_MILLION // 50:
         results = [share(count, seed)]
     else:
         with multiprocessing.get_context("spawn").Pool(processes) as pool:

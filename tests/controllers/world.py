@@ -42,6 +42,7 @@ from podling.client.resources import (
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
+    STORAGECLASSES,
     VOLUMEATTRIBUTESCLASSES,
 )
 from podling.client.transport import Resource
@@ -68,6 +69,7 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 KINDS = {
     CERTIFICATESIGNINGREQUESTS: "CertificateSigningRequest",
     CLUSTERTRUSTBUNDLES: "ClusterTrustBundle",
+    STORAGECLASSES: "StorageClass",
     PODCERTIFICATEREQUESTS: "PodCertificateRequest",
     VOLUMEATTRIBUTESCLASSES: "VolumeAttributesClass",
     CONFIGMAPS: "ConfigMap",
@@ -100,6 +102,7 @@ CLUSTER_SCOPED = (
     NAMESPACES,
     NODES,
     PERSISTENTVOLUMES,
+    STORAGECLASSES,
     VOLUMEATTRIBUTESCLASSES,
 )
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())

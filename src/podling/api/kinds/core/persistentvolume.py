@@ -12,7 +12,39 @@ from podling.api.kinds.cells import AGE, NAME, access_modes, at, column, value
 from podling.api.kinds.core import resourcerules, schedulingrules, volumesources, warnings
 from podling.api.kinds.core.persistentvolumeclaim import ACCESS_MODES
 from podling.api.kinds.core.poddefaults import fill
+from podling.api.kinds.core.references import ObjectReference
+from podling.api.kinds.core.volume import HostPathVolumeSource
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.meta import ObjectMeta
+from podling.api.kinds.view import View, field
+
+
+class PersistentVolumeSpec(View, frozen=True):
+    """What binding looks at; of the places where data can lie, only those that a controller has to know."""
+
+    access_modes: tuple[str, ...] = ()
+    capacity: dict[str, str] = field(default_factory=dict)
+    claim_ref: ObjectReference | None = None
+    storage_class_name: str = ""
+    volume_mode: str | None = None
+    volume_attributes_class_name: str | None = None
+    persistent_volume_reclaim_policy: str = ""
+    host_path: HostPathVolumeSource | None = None
+
+
+class PersistentVolumeStatus(View, frozen=True):
+    phase: str = ""
+    message: str = ""
+    reason: str = ""
+
+
+class PersistentVolume(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PersistentVolumeSpec = PersistentVolumeSpec()
+    status: PersistentVolumeStatus = PersistentVolumeStatus()
+
 
 UNSET = "<unset>"
 
@@ -122,6 +154,7 @@ KIND = Kind(
     "",
     "v1",
     "PersistentVolume",
+    PersistentVolume,
     defaults=defaults,
     warnings=warnings.persistent_volume,
     validate=validate,

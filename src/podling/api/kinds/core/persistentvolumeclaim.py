@@ -109,6 +109,8 @@ def validate_update(new: Json, old: Json) -> list[Cause]:
     if not before.get("volumeName"):
         now.pop("volumeName", None)
         before.pop("volumeName", None)
+    if before.get("storageClassName") is None and _may_be_classed(new, old):
+        now.pop("storageClassName", None)
     if at(old, "status.phase") == "Bound":
         for spec in (now, before):
             spec["resources"] = {**(spec.get("resources") or {}), "requests": None}
@@ -118,11 +120,20 @@ def validate_update(new: Json, old: Json) -> list[Cause]:
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
         )
         return [causes.forbidden("spec", text)]
-    asked, held = at(new, "spec.resources.requests.storage"), at(old, "status.capacity.storage")
-    if asked is not None and held is not None and quantity.of(asked) < quantity.of(held):
+    asked, asked_before = (at(each, "spec.resources.requests.storage") for each in (new, old))
+    held = at(old, "status.capacity.storage")
+    if None in (asked, asked_before, held) or quantity.of(asked) >= quantity.of(asked_before):
+        return []
+    if quantity.of(asked) < quantity.of(held):
         text = "field can not be less than status.capacity"
         return [causes.forbidden("spec.resources.requests.storage", text)]
     return []
+
+
+def _may_be_classed(new: Json, old: Json) -> bool:
+    """A claim that never said a class may be given one (the default), unless its annotation says another."""
+    said = (old["metadata"].get("annotations") or {}).get("volume.beta.kubernetes.io/storage-class")
+    return at(old, "status.phase") != "Bound" and said in (None, at(new, "spec.storageClassName"))
 
 
 KIND = Kind(

@@ -34,7 +34,7 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
 COMPACTION_SLICE = 2_000
 """Revisions looked at in one go; batches of writes come between."""
-PATIENCE = 0.001
+PATIENCE = 0.002
 """Seconds a batch waits at most for as many writers as the last one had."""
 LIMIT_EVERY = 60.0
 """Seconds between two looks at the limits of history."""

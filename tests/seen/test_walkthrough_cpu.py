@@ -21,7 +21,7 @@ from bench.cluster import Measured
 from bench.load import Target
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timed]
-CONNECTIONS, ROUNDS = 8, 5
+CONNECTIONS, ROUNDS = 8, 8
 
 
 def test_an_operation_costs_no_more_cpu_than_the_design_allows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from podling.client.informer import Informer
@@ -28,7 +29,11 @@ def claim(name: str, **more: Any) -> Json:
 
 
 def pod(name: str, source: Json) -> Json:
-    spec = {"containers": [{"name": "c", "image": "x"}], "volumes": [{"name": "data", **source}]}
+    mount = {"name": "data", "mountPath": "/data"}
+    spec = {
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [mount]}],
+        "volumes": [{"name": "data", **source}],
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
@@ -51,16 +56,20 @@ def is_in(name: str, phase: str) -> Callable[[Json], bool]:
     return lambda found: found["metadata"]["name"] == name and (found.get("status") or {}).get("phase") == phase
 
 
-async def test_a_claim_waits_for_its_pod_and_is_bound_where_that_goes() -> None:
+def at(path: Path) -> Json:
+    return {"path": str(path), "type": "Directory"}
+
+
+async def test_a_claim_waits_for_its_pod_and_is_bound_where_that_goes(tmp_path: Path) -> None:
     async with Cluster() as cluster:
         await cluster.client.create(STORAGECLASSES, "", storage_class())
-        await cluster.client.create(PERSISTENTVOLUMES, "", volume("v"))
+        await cluster.client.create(PERSISTENTVOLUMES, "", volume("v", hostPath=at(tmp_path)))
         await cluster.client.create(PERSISTENTVOLUMECLAIMS, "default", claim("c"))
         await until(cluster, EVENTS, lambda found: found["reason"] == "WaitForFirstConsumer")
         await cluster.client.create(PODS, "default", pod("p", {"persistentVolumeClaim": {"claimName": "c"}}))
         await until(cluster, PERSISTENTVOLUMECLAIMS, is_in("c", "Bound"))
         await until(cluster, PERSISTENTVOLUMES, is_in("v", "Bound"))
-        await until(cluster, PODS, lambda found: bool(found["spec"].get("nodeName")))
+        await until(cluster, PODS, is_in("p", "Running"))
 
 
 async def test_what_is_left_of_a_claim_is_a_released_volume() -> None:
@@ -74,14 +83,14 @@ async def test_what_is_left_of_a_claim_is_a_released_volume() -> None:
         await until(cluster, PERSISTENTVOLUMES, is_in("v", "Released"))
 
 
-async def test_an_ephemeral_volume_is_bound_and_goes_with_its_pod() -> None:
+async def test_an_ephemeral_volume_is_bound_and_goes_with_its_pod(tmp_path: Path) -> None:
     async with Cluster() as cluster:
         await cluster.client.create(STORAGECLASSES, "", storage_class())
-        await cluster.client.create(PERSISTENTVOLUMES, "", volume("v"))
+        await cluster.client.create(PERSISTENTVOLUMES, "", volume("v", hostPath=at(tmp_path)))
         source = {"ephemeral": {"volumeClaimTemplate": {"spec": SPEC}}}
         await cluster.client.create(PODS, "default", pod("p", source))
         await until(cluster, PERSISTENTVOLUMECLAIMS, is_in("p-data", "Bound"))
-        await until(cluster, PODS, lambda found: bool(found["spec"].get("nodeName")))
+        await until(cluster, PODS, is_in("p", "Running"))
         await cluster.client.delete(PODS, "default", "p", grace=0)
         await until(cluster, PERSISTENTVOLUMECLAIMS, lambda found: True, gone=True)
         await until(cluster, PERSISTENTVOLUMES, is_in("v", "Released"))

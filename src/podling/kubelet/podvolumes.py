@@ -14,6 +14,7 @@ from podling.api.kinds.core.volume import Volume
 from podling.kubelet.environment import Sources
 from podling.kubelet.surroundings import Surroundings
 from podling.kubelet.volumes import atomic, tmpfs
+from podling.kubelet.volumes.claims import NotProcessed, resolved
 from podling.kubelet.volumes.registry import type_of
 from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, total
 
@@ -39,6 +40,8 @@ class PodVolumes:
         for volume in pod.spec.volumes:
             try:
                 mounted = await self._mount(volume, pod, sources)
+            except NotProcessed as error:
+                raise VolumeError(_unprocessed(volume.name, str(error))) from error
             except (MountFailure, OSError, ApiError) as error:
                 raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
             paths[volume.name] = mounted.path
@@ -63,6 +66,7 @@ class PodVolumes:
         return Sources(config_maps, secrets, bundles)
 
     async def _mount(self, volume: Volume, pod: Pod, sources: Sources) -> Mounted:
+        volume = await resolved(volume, pod, self._around.rest)
         kind = type_of(volume)
         context = MountContext(
             pod=pod,
@@ -78,6 +82,11 @@ class PodVolumes:
             # Files are written in a thread: on a slow disk a folder and its links take longer than a loop may be held.
             await self._around.env.in_thread(atomic.write, mounted.path, mounted.payload, stamp, context.group)
         return mounted
+
+
+def _unprocessed(name: str, why: str) -> str:
+    unmounted = f"unmounted volumes=[{name}], unattached volumes=[]"
+    return f"Unable to attach or mount volumes: {unmounted}, failed to process volumes=[{name}]: {why}"
 
 
 def unmount(volumes: Path) -> None:

@@ -19,6 +19,10 @@ from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.view import View, field
 
 
+class LocalVolumeSource(View, frozen=True):
+    path: str = ""
+
+
 class PersistentVolumeSpec(View, frozen=True):
     """What binding looks at; of the places where data can lie, only those that a controller has to know."""
 
@@ -30,6 +34,7 @@ class PersistentVolumeSpec(View, frozen=True):
     volume_attributes_class_name: str | None = None
     persistent_volume_reclaim_policy: str = ""
     host_path: HostPathVolumeSource | None = None
+    local: LocalVolumeSource | None = None
 
 
 class PersistentVolumeStatus(View, frozen=True):

@@ -31,6 +31,8 @@ from podling.supervise import Supervisor
 PARALLEL = 16
 """Keys of one controller in work at the same time."""
 DAMPING, LONGEST_DAMPING = 10.0, 0.5
+SOONEST = 0.001
+"""Seconds: who wants to look again at a wall-clock time computes less than this, or nothing, shortly before it."""
 SIGHT_LIMIT = 30.0
 """Seconds after which the runner no longer waits to see its writes: it says so and goes on."""
 ASK_EVERY = 0.1
@@ -222,7 +224,7 @@ class Runner:
         self._failures.pop(key, None)
         self._backoff.succeeded(key)
         if again is not None:
-            self._queue.add_at(key, now + again)
+            self._queue.add_at(key, now + max(again, SOONEST))
         if self._object(key) is None:
             self._not_before.pop(key, None)
             self._remembered.pop(key, None)

@@ -150,11 +150,12 @@ def nobody_is_bound_to_a_tainted_node(
 
 
 def quota_is_never_exceeded(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
+    """Pods on their way out are left aside: those whose time is over, on a node that is lost, count no more."""
     if after is None or not _born(before, after):
         return
     for quota in world.all("core/resourcequotas"):
         hard = int(quota["spec"]["hard"]["pods"])
-        if (have := len([pod for pod in world.all("core/pods") if _counts(pod)])) > hard and _settled(quota, hard):
+        if (have := len([*filter(active, world.all("core/pods"))])) > hard and _settled(quota, hard):
             yield f"{have} Pods where the quota allows {hard}"
 
 
@@ -194,10 +195,6 @@ def _bound_now(before: Json | None, after: Json) -> str:
 
 def _takes_room(pod: Json) -> bool:
     return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-
-
-def _counts(pod: Json) -> bool:
-    return _takes_room(pod)
 
 
 def _settled(quota: Json, hard: int) -> bool:

@@ -67,9 +67,15 @@ class HollowNode:
                     registered = True
                 await self._renew()
                 await self._env.sleep(RENEW_EVERY)
+                # As a kubelet, it puts right what was said of it while it was thought lost.
+                registered = await self._is_well()
             except ApiError as error:
                 log.info("%s: %s", self._name, error)
                 await self._env.sleep(0.5)
+
+    async def _is_well(self) -> bool:
+        status = (await self._rest.get(NODES, "", self._name)).object.get("status", {})
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
 
     async def _register(self) -> None:
         metadata = {"name": self._name, "labels": {"kubernetes.io/hostname": self._name}}

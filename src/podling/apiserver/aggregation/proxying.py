@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from podling.apiserver.aggregation.calling import Caller, identity
 from podling.apiserver.aggregation.services import Remote
-from podling.apiserver.message import Connection, Outcome, Request, Response, Sink, Stream, Upgrade
+from podling.apiserver.message import Outcome, Request, Response, Sink, Stream, Upgrade
 from podling.apiserver.streams.exchange import BrokenAnswer, Exchange
-from podling.apiserver.streams.session import until_either_ends
+from podling.apiserver.streams.passing import pass_through
 from podling.apiserver.webhooks.reach import Unreachable
 
 WHOLE = 64 << 10
@@ -40,7 +40,7 @@ async def proxied(caller: Caller, remote: Remote, request: Request) -> Outcome:
         raise
     if exchange.status == 101:
         headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_passed(exchange)]
-        return Upgrade(lambda connection: _pass_through(connection, exchange), headers)
+        return Upgrade(lambda connection: pass_through(connection, exchange), headers)
     return await _answered(request, exchange)
 
 
@@ -89,19 +89,3 @@ async def _answered(request: Request, exchange: Exchange) -> Outcome:
             exchange.close()
 
     return Stream(run, kind, status, headers)
-
-
-async def _pass_through(connection: Connection, exchange: Exchange) -> None:
-    async def back() -> None:
-        while data := await exchange.read():
-            await connection.write(data)
-
-    async def forth() -> None:
-        while data := await connection.read():
-            await exchange.write(data)
-        exchange.end()
-
-    try:
-        await until_either_ends(back(), forth())
-    finally:
-        exchange.close()

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 
 from podling.api.errors import ApiError, ServiceUnavailable
 from podling.apiserver.backend import Backend
-from podling.apiserver.message import Connection, Outcome, Request, Response, Sink, Stream, Upgrade
+from podling.apiserver.message import Outcome, Request, Response, Sink, Stream, Upgrade
 from podling.apiserver.streams.destination import Destination, destination
 from podling.apiserver.streams.exchange import BrokenAnswer, Exchange, request_bytes
+from podling.apiserver.streams.passing import pass_through
 from podling.apiserver.streams.pipe import Pipe
 from podling.apiserver.streams.rewriting import html, through
-from podling.apiserver.streams.session import until_either_ends
 from podling.apiserver.streams.target import target_of
 
 WHOLE = 64 << 10
@@ -45,7 +45,7 @@ async def proxy(backend: Backend, request: Request) -> Outcome:
     exchange = await _exchange(backend, request, goal, path + query, upgrade)
     if exchange.status == 101:
         headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_answer_headers(exchange)]
-        return Upgrade(lambda connection: _pass_through(connection, exchange), headers)
+        return Upgrade(lambda connection: pass_through(connection, exchange), headers)
     return await _answered(request, exchange, goal, request.path.removesuffix(unquote(path)))
 
 
@@ -128,22 +128,6 @@ async def _whole(exchange: Exchange) -> bytes:
         return b"".join([piece async for piece in exchange.body()])
     except BrokenAnswer as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from error
-    finally:
-        exchange.close()
-
-
-async def _pass_through(connection: Connection, exchange: Exchange) -> None:
-    async def back() -> None:
-        while data := await exchange.read():
-            await connection.write(data)
-
-    async def forth() -> None:
-        while data := await connection.read():
-            await exchange.write(data)
-        exchange.end()
-
-    try:
-        await until_either_ends(back(), forth())
     finally:
         exchange.close()
 

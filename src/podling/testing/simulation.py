@@ -125,10 +125,6 @@ class Simulation:
             )
         self._components[name] = self._tasks.start(name, self._node(name, number).run())
 
-    def others(self) -> Supervisor:
-        """For tasks that go on beside; `async with` waits for nobody, so whoever starts some awaits them."""
-        return Supervisor()
-
     def sandboxes(self) -> dict[str, list[str]]:
         """The nodes on which each Pod has something running, by namespace and name."""
         found: dict[str, list[str]] = {}

@@ -23,6 +23,7 @@ from podling.client.resources import NODES, PODS
 from podling.client.transport import Resource
 from podling.runtime.fake import Course, Ending
 from podling.runtime.images.names import parse
+from podling.supervise import Supervisor
 from podling.testing import virtualtime
 from podling.testing.exploration.invariants import Watchman
 from podling.testing.exploration.judgement import unfinished
@@ -153,7 +154,7 @@ class _History:
         self._simulation.on_start.append(self._attend)
         async with self._simulation.running() as simulation:
             self._env, self._rest = simulation.env, simulation.rest
-            async with self._simulation.others() as tasks:
+            async with Supervisor() as tasks:
                 moving = []
                 for move in plan.moves:
                     await self._until(move.at)

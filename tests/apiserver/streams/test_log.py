@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 from pathlib import Path
 
 import pytest
 
+from podling.wire.websocket import NORMAL, Close, Message, Pong
+from tests.apiserver.streams.talk import talk
 from tests.apiserver.streams.world import world
 
 LOG = "/api/v1/namespaces/default/pods/web/log"
@@ -64,6 +67,49 @@ async def test_followed_lines_arrive_as_they_are_said_and_leaving_ends_the_strea
             say.put_nowait(b"")
             process.kill()
             await process.wait()
+            await gone.wait()
+
+
+@pytest.mark.parametrize("protocol", ["binary.k8s.io", "base64.binary.k8s.io", ""])
+async def test_a_websocket_gets_the_log_as_messages_until_its_end(tmp_path: Path, protocol: str) -> None:
+    text = b"one\ntwo\n" * 20_000
+
+    async def lines(sock: socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(sock, text)
+        sock.close()
+
+    async with world(tmp_path) as here:
+        here.node.log = lines
+        await here.pod("web")
+        client = await talk(here, f"{LOG}?timestamps=true", protocol)
+        assert await client.hear() == Message(b"", text=protocol.startswith("base64"))
+        heard = b""
+        while isinstance(event := await client.hear(), Message):
+            heard += base64.b64decode(event.data) if event.text else event.data
+        assert isinstance(event, Close) and event.code == NORMAL
+        assert heard == text
+        assert here.node.asked[-1]["timestamps"] is True
+
+
+async def test_a_websocket_that_is_closed_ends_the_stream(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
+    async def speak(sock: socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(sock, b"first\n")
+        assert await asyncio.get_running_loop().sock_recv(sock, 1) == b""
+        sock.close()
+        gone.set()
+
+    async with world(tmp_path) as here:
+        here.node.log = speak
+        await here.pod("web")
+        client = await talk(here, f"{LOG}?follow=true", "binary.k8s.io")
+        assert [await client.hear(), await client.hear()] == [Message(b""), Message(b"first\n")]
+        await client.send(client.socket.ping(b"there?"))
+        assert await client.hear() == Pong(b"there?")
+        await client.send(client.socket.close())
+        assert await client.hear() == Close(NORMAL, "")
+        async with asyncio.timeout(5):
             await gone.wait()
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podling.api.errors import BadRequest, Cause, invalid
 from podling.apiserver.backend import Backend
-from podling.apiserver.message import Request, Response, Sink, Stream
+from podling.apiserver.message import Connection, Request, Response, Sink, Stream, Upgrade
+from podling.apiserver.streams.messages import READ_PROTOCOLS, MessageStream
 from podling.apiserver.streams.pipe import Pipe
 from podling.apiserver.streams.target import container_of, flag, pod_of, target_of
+from podling.apiserver.streams.upgrades import agree
 
 PLAIN = "text/plain"
 _FLAGS = ("follow", "previous", "timestamps")
 _LEAST = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}
 
 
-async def log(backend: Backend, request: Request) -> Stream | Response:
-    """See PodLogOptions. A Pod on no node yet has an empty log."""
+async def log(backend: Backend, request: Request) -> Stream | Response | Upgrade:
+    """See PodLogOptions; over a WebSocket where the client asks for one. A Pod on no node yet has an empty log."""
     target = target_of(request)
     pod = pod_of(backend, target)
     container = container_of(pod, request.param("container"))
@@ -25,6 +27,8 @@ async def log(backend: Backend, request: Request) -> Stream | Response:
     if not pod.spec.node_name:
         return Response(content_type=PLAIN)
     asked = {"verb": "logs", "namespace": target.namespace, "pod": target.name, "container": container, **options}
+    if request.header("upgrade").lower() == "websocket":
+        return await _messages(backend, request, pod.spec.node_name, asked)
     pipe = Pipe(await backend.dialer.stream(pod.spec.node_name, asked))
 
     async def run(sink: Sink) -> None:
@@ -35,6 +39,16 @@ async def log(backend: Backend, request: Request) -> Stream | Response:
             pipe.close()
 
     return Stream(run, PLAIN)
+
+
+async def _messages(backend: Backend, request: Request, node: str, asked: Mapping[str, Any]) -> Upgrade:
+    agreed = agree(request, READ_PROTOCOLS, ())
+    pipe = Pipe(await backend.dialer.stream(node, asked))
+
+    async def run(connection: Connection) -> None:
+        await MessageStream(connection, pipe, agreed.protocol).run()
+
+    return Upgrade(run, agreed.headers)
 
 
 def options_of(request: Request, pod: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from podling.kubelet.probes.types import SUCCESS, Outcome, ProbeType, Target, di
 
 MOST_REDIRECTS = 10
 MOST_HEAD = 64 << 10
-_OWN_HEADERS = {"user-agent": "User-Agent: kube-probe/1.37", "accept": "Accept: */*"}
+AGENT = "kube-probe/1.37"
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -29,6 +29,7 @@ class _Question(msgspec.Struct, frozen=True):
     port: int
     path: str
     headers: tuple[tuple[str, str], ...]
+    agent: str = AGENT
 
     @property
     def url(self) -> str:
@@ -40,7 +41,8 @@ class _Question(msgspec.Struct, frozen=True):
         lines = [f"GET {self.path} HTTP/1.1"]
         if "host" not in given:
             lines.append(f"Host: {host}")
-        lines += [text for name, text in _OWN_HEADERS.items() if name not in given]
+        own = {"User-Agent": self.agent, "Accept": "*/*"}
+        lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in given]
         lines += [f"{name}: {value}" for name, value in self.headers if value or name.lower() != "accept"]
         return ("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode("latin-1", "replace")
 
@@ -64,23 +66,33 @@ class _HttpProbe:
     source = "http_get"
 
     async def ask(self, action: Any, target: Target, timeout: float) -> Outcome:
-        try:
-            port = port_of(action.port, target.container)
-        except ValueError as error:
-            return Outcome("unknown", str(error))
-        path = action.path if action.path.startswith("/") else f"/{action.path}"
-        headers = tuple((header.name, header.value) for header in action.http_headers)
-        scheme = (action.scheme or "HTTP").lower()
-        question = _Question(scheme, action.host or target.pod_ip, port, path, headers)
-        try:
-            async with asyncio.timeout(timeout):
-                return await _follow(question)
-        except TimeoutError:
-            why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-            return Outcome("failure", f'Get "{question.url}": {why}')
+        answer = await answered(action, target, timeout, AGENT)
+        if isinstance(answer, Outcome):
+            return answer
+        if 200 <= answer < 400:
+            return SUCCESS
+        return Outcome("failure", f"HTTP probe failed with statuscode: {answer}")
 
 
-async def _follow(question: _Question) -> Outcome:
+async def answered(action: Any, target: Target, timeout: float, agent: str) -> int | Outcome:
+    """The status of the last answer to an httpGet within `timeout` seconds, or why there is none."""
+    try:
+        port = port_of(action.port, target.container)
+    except ValueError as error:
+        return Outcome("unknown", str(error))
+    path = action.path if action.path.startswith("/") else f"/{action.path}"
+    headers = tuple((header.name, header.value) for header in action.http_headers)
+    scheme = (action.scheme or "HTTP").lower()
+    question = _Question(scheme, action.host or target.pod_ip, port, path, headers, agent)
+    try:
+        async with asyncio.timeout(timeout):
+            return await _follow(question)
+    except TimeoutError:
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return Outcome("failure", f'Get "{question.url}": {why}')
+
+
+async def _follow(question: _Question) -> int | Outcome:
     for _ in range(MOST_REDIRECTS):
         try:
             status, location = await _exchange(question)
@@ -90,11 +102,9 @@ async def _follow(question: _Question) -> Outcome:
             return Outcome("failure", f'Get "{question.url}": EOF')
         except OSError as error:
             return Outcome("failure", f'Get "{question.url}": {dial_error(question.host, question.port, error)}')
-        if not 200 <= status < 400:
-            return Outcome("failure", f"HTTP probe failed with statuscode: {status}")
         onward = _redirected(question, location) if 300 < status < 400 and location else None
         if onward is None:
-            return SUCCESS
+            return status
         question = onward
     return Outcome("failure", f'Get "{question.url}": stopped after {MOST_REDIRECTS} redirects')
 

@@ -82,4 +82,5 @@ class Supervisor:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
             self._failure = error
-        self._changed.set()
+        if self._failure is not None or not self._tasks:
+            self._changed.set()

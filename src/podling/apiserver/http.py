@@ -8,6 +8,7 @@ task; the rest runs as one task of the server's supervisor, cancelled when the c
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ import httptools
 
 from podling.api.errors import ApiError, BadRequest, RequestEntityTooLarge
 from podling.apiserver.connection import RawConnection, Writer
+from podling.apiserver.knownheads import KnownHeads
 from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade, User
 
 MAX_HEADERS = 64 * 1024
@@ -28,6 +30,8 @@ PIPELINE = 16
 READ_SIZE = 64 * 1024
 IDLE_SECONDS = 120.0
 HEADERS_SECONDS = 32.0
+
+log = logging.getLogger(__name__)
 
 _REASONS = {code.value: code.phrase for code in HTTPStatus}
 _METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
@@ -70,8 +74,8 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._closing = False
         self._between = True
         self._completed = 0
-        self._known: bytes | None = None
-        self._known_headers: dict[str, str] = {}
+        self._known = KnownHeads()
+        self._lasting = True
         self._same: list[tuple[bytes, bytes]] = []
         self._headers: dict[str, str] = {}
 
@@ -120,16 +124,14 @@ class HttpProtocol(asyncio.BufferedProtocol):
         if self._raw is not None:
             self._raw.feed(data)
             return
-        line, _, block = data.partition(b"\r\n")
-        if block == self._known and self._between and _is_get(line):
-            self._arrived("GET", line[4:-9], self._known_headers, b"", True)
+        if self._between and (known := self._known.read(data)) is not None:
+            self._arrived(*known)
             return
         fresh, self._completed = self._between, 0
         try:
             self._parser.feed_data(data)
-            if fresh and self._completed == 1 and _is_get(line) and block.find(b"\r\n\r\n") == len(block) - 4:
-                # Just one GET without a body: the next one with the same headers need not be parsed.
-                self._known, self._known_headers = block, self._headers
+            if fresh and self._completed == 1 and self._between:
+                self._known.learn(data, self._headers, self._lasting)
         except httptools.HttpParserUpgrade as upgrade:
             self._transport.pause_reading()
             self._rest = data[upgrade.args[0] :]
@@ -189,7 +191,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         self._between = True
         self._completed += 1
         method = self._parser.get_method()
-        keep_alive = self._parser.should_keep_alive()
+        keep_alive = self._lasting = self._parser.should_keep_alive()
         self._arrived(
             _METHODS.get(method) or method.decode("latin-1"), self._url, self._headers, bytes(self._body), keep_alive
         )
@@ -244,6 +246,12 @@ class HttpProtocol(asyncio.BufferedProtocol):
         except ConnectionError:
             self._transport.abort()
             return
+        except Exception:
+            # A supervising loop: one connection must not take the others along. Where the head of a stream is out
+            # already, cutting the connection is what is left to say "this body is not whole".
+            log.exception("%s %s ended", request.method, request.path)
+            self._transport.abort()
+            return
         self._task = None
         if not self._writer.lost:
             self._next()
@@ -259,14 +267,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         await self._writer.write(self._head(request, stream, "Transfer-Encoding: chunked"))
         if request.method == "HEAD":
             return
-        try:
-            await stream.run(ChunkedSink(self._writer))
-        except ConnectionError:
-            raise
-        except Exception:
-            # Its head is out: what is left to say "this body is not whole" is to cut the connection.
-            self._transport.abort()
-            raise
+        await stream.run(ChunkedSink(self._writer))
         await self._writer.write(b"0\r\n\r\n")
 
     async def _upgrade(self, upgrade: Upgrade) -> None:
@@ -353,10 +354,6 @@ class ChunkedSink:
 
 def _too_large() -> ApiError:
     return RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}")
-
-
-def _is_get(line: bytes) -> bool:
-    return line.startswith(b"GET ") and line.endswith(b" HTTP/1.1") and line.count(b" ") == 2
 
 
 def _headers_too_large() -> ApiError:

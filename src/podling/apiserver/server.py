@@ -7,11 +7,10 @@ server's own supervisor; a store that fails ends the server, and `wait()` says w
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from podling.api.catalog import Catalog, Profile
 from podling.api.schema import Schemas, load
@@ -51,8 +50,6 @@ from podling.pki.tokens import TokenSigner
 from podling.storage.interface import Storage
 from podling.storage.watchcache import WatchCache
 from podling.supervise import Supervisor
-
-log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 WRITE_BUFFER = 128 * 1024
@@ -196,8 +193,10 @@ class ApiServer:
         date = DateHeader(self.env)
         buffer = memoryview(bytearray(READ_SIZE))
 
+        begin, spawn = self._chain.begin, self._tasks.start
+
         def connected() -> HttpProtocol:
-            return HttpProtocol(self._chain.begin, self._spawn, _identify, refused, self._connections, date, buffer)
+            return HttpProtocol(begin, spawn, _identify, refused, self._connections, date, buffer)
 
         for host, port in self.config.tcp:
             self._listeners.append(await loop.create_server(connected, host, port, ssl=context, backlog=BACKLOG))
@@ -207,9 +206,6 @@ class ApiServer:
             self._listeners.append(await loop.create_unix_server(connected, path, ssl=context, backlog=BACKLOG))
             self.config.unix.chmod(0o600)
 
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._tasks.start(name, _logged(name, work))
-
     def _health(self, endpoint: str) -> dict[str, str]:
         checks = {"ping": "", "log": "", "etcd": ""}
         if endpoint == "readyz":
@@ -217,14 +213,6 @@ class ApiServer:
             if not self._ready:
                 checks["shutdown"] = "the server is starting or stopping"
         return checks
-
-
-async def _logged(name: str, work: Coroutine[Any, Any, None]) -> None:
-    """A connection that breaks is that connection's end, not the server's."""
-    try:
-        await work
-    except Exception:  # a supervising loop: one connection must not take the others along
-        log.exception("%s ended", name)
 
 
 def _identify(transport: asyncio.Transport) -> User | None:

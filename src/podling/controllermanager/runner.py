@@ -16,12 +16,12 @@ from typing import Any
 from podling.api.errors import ApiError
 from podling.api.objects import Object
 from podling.client.events import EventRecorder
-from podling.client.informer import Informer, Informers
+from podling.client.informer import Handler, Informer, Informers
 from podling.client.rest import Rest
 from podling.client.transport import Resource, Transport
 from podling.client.workqueue import Backoff, WorkQueue
 from podling.controllermanager.doer import Doer, Journal, Sight
-from podling.controllermanager.view import LiveView
+from podling.controllermanager.view import Glance, LiveView
 from podling.env import Env
 from podling.reconcile.action import Answers, Group, Plan
 from podling.reconcile.controller import Controller, Keys
@@ -98,7 +98,8 @@ class Runner:
             for each in self._served:
                 self.attend(each.resource)
         elif controller.related is not None and controller.resource is not None:
-            self._informers.of(controller.resource).on_change(self._changed(controller.related, controller.alike))
+            changed = self._changed(controller.related, controller.alike, controller.newcomers)
+            self._informers.of(controller.resource).on_change(changed)
         for watch in controller.watches:
             self._informers.of(watch.resource).on_change(self._changed(watch.keys, watch.alike))
 
@@ -125,7 +126,8 @@ class Runner:
             for key in waiting:
                 self._enqueue(key, urgent=False)
         if controller.related is not None:
-            self._informers.of(resource).on_change(self._changed(controller.related, controller.alike))
+            changed = self._changed(controller.related, controller.alike, controller.newcomers)
+            self._informers.of(resource).on_change(changed)
 
     def forget(self, resource: Resource) -> None:
         """The resource is gone, and all its objects with it."""
@@ -138,17 +140,24 @@ class Runner:
         informer.on_change(self._itself)
 
     def _changed(
-        self, keys: Keys, alike: Callable[[Object, Object], bool] = lambda old, new: False
-    ) -> Callable[[Object | None, Object | None], None]:
+        self,
+        keys: Keys,
+        alike: Callable[[Object, Object], bool] = lambda old, new: False,
+        newcomers: Callable[[Object], bool] | None = None,
+    ) -> Handler:
+        glance = Glance(self._informers, self._env, self._settings, self._served)
+
         def handler(old: Object | None, new: Object | None) -> None:
             if old is not None and new is not None and alike(old, new):
                 return
-            view = self._view("")
-            concerned = dict.fromkeys(keys(old, view)) if old is not None else {}
+            if old is None and new is not None and newcomers is not None and not newcomers(new):
+                return
+            if old is not None:
+                for key in keys(old, glance):
+                    self._enqueue(key, urgent=new is None)
             if new is not None:
-                concerned.update(dict.fromkeys(keys(new, view)))
-            for key in concerned:
-                self._enqueue(key, urgent=old is None or new is None)
+                for key in keys(new, glance):
+                    self._enqueue(key, urgent=old is None)
 
         return handler
 

@@ -30,3 +30,19 @@ class LiveView:
 
     def of(self, resource: Resource) -> Lister:
         return self._informers.of(resource)
+
+
+class Glance:
+    """What is asked which keys a change concerns: one for all changes, because most of them concern nobody and a view
+    of its own would be the dearest part of finding that out. Its `now` goes on."""
+
+    failure: ApiError | None = None
+    remembered: Any = None
+
+    def __init__(self, informers: Informers, env: Env, settings: Settings, served: ServedResources) -> None:
+        self._env = env
+        self.settings, self.served, self.of = settings, served, informers.of
+
+    @property
+    def now(self) -> float:
+        return self._env.now()

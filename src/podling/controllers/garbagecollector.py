@@ -231,4 +231,5 @@ CONTROLLER = Controller(
     relevant=_relevant,
     related=_related,
     alike=_alike,
+    newcomers=_relevant,
 )

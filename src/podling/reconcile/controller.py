@@ -52,6 +52,8 @@ class Controller:
     related: Keys | None = None
     """Further keys that a change concerns: of any served resource where the controller reads everything, else of its
     own."""
+    newcomers: Callable[[Object], bool] = lambda found: True
+    """Whether an object that has just appeared may concern others (`related`) at all: asked before that is."""
     aside: bool = False
     """It only guards objects: a kind that nobody else acts on still does nothing."""
     everything: bool = False

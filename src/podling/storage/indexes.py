@@ -37,9 +37,12 @@ class Indexes:
         return sorted(self._having.get((resource, field, value), ()))
 
     def _entries(self, found: Object) -> list[tuple[str, str, str]]:
-        resource = "/".join(found.key.split("/", 2)[:2]) + "/"
         fields = found.head.fields
-        return [(resource, field, fields[field]) for field in self._fields if fields.get(field)]
+        named = [field for field in self._fields if fields.get(field)]
+        if not named:
+            return []
+        resource = "/".join(found.key.split("/", 2)[:2]) + "/"
+        return [(resource, field, fields[field]) for field in named]
 
 
 def _discard(index: dict[T, set[str]], entry: T, key: str) -> None:

@@ -6,7 +6,7 @@ nothing), so that 5,000 kubelets watching their own Pods cost an event of one Po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -45,6 +45,7 @@ class Interest(msgspec.Struct, frozen=True):
 EVERYTHING = Interest()
 
 _Shelf = tuple[str, str, str]
+_ALL: _Shelf = ("all", "", "")
 
 
 class InterestIndex(Generic[W]):
@@ -74,8 +75,13 @@ class InterestIndex(Generic[W]):
             if not self._labels[shelf[1]]:
                 del self._labels[shelf[1]]
 
-    def candidates(self, head: Head, previous: Head | None) -> Iterator[W]:
+    def candidates(self, head: Head, previous: Head | None) -> Iterable[W]:
         """All that may be concerned by a change from `previous` to `head`, each once."""
+        if len(self._shelves) == 1 and _ALL in self._shelves:
+            return self._shelves[_ALL]
+        return self._selected(head, previous)
+
+    def _selected(self, head: Head, previous: Head | None) -> Iterator[W]:
         shelves = dict.fromkeys(self._touched(head))
         if previous is not None:
             shelves.update(dict.fromkeys(self._touched(previous)))
@@ -90,7 +96,7 @@ class InterestIndex(Generic[W]):
         return bool(self._shelves)
 
     def _touched(self, head: Head) -> Iterator[_Shelf]:
-        yield ("all", "", "")
+        yield _ALL
         yield ("namespace", head.namespace, "")
         yield ("name", head.name, "")
         for path in self._fields:
@@ -110,4 +116,4 @@ class InterestIndex(Generic[W]):
             return ("label", label, value)
         if interest.namespace:
             return ("namespace", interest.namespace, "")
-        return ("all", "", "")
+        return _ALL

@@ -24,13 +24,18 @@ class Impersonation:
         self._authorizer = authorizer
 
     def enter(self, request: Request) -> None:
-        if request.in_process or not any(name.startswith("impersonate-") for name in request.headers):
+        if request.in_process or not _asked(request):
             return
         for question in questions(request):
             decision = self._authorizer.decide(question)
             if not decision.allowed:
                 raise refusal(question, decision.reason)
         request.user = impersonated(request)
+
+
+def _asked(request: Request) -> bool:
+    # One search in one text: this is asked of every request.
+    return "\nimpersonate-" in "\n".join(("", *request.headers))
 
 
 def questions(request: Request) -> Iterator[Question]:

@@ -21,7 +21,7 @@ import httptools
 from podling.api.errors import ApiError, BadRequest, RequestEntityTooLarge
 from podling.apiserver.connection import RawConnection, Writer
 from podling.apiserver.knownheads import KnownHeads
-from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade, User
+from podling.apiserver.message import JSON, PRIVATE, Outcome, Request, Response, Stream, Upgrade, User
 
 MAX_HEADERS = 64 * 1024
 MAX_BODY = 3 * 1024 * 1024
@@ -283,9 +283,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
             self._transport.close()
 
     def _head(self, request: Request, answer: Response | Stream, length: str) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
-        if answer.content_type:
-            lines += f"Content-Type: {answer.content_type}\r\n"
+        lines = _COMMON if answer.headers is PRIVATE and answer.content_type == JSON else _lines(answer)
         close = "" if self._keep_alive else "Connection: close\r\n"
         return (
             f"{_STATUS_LINES[answer.status]}Audit-Id: {request.audit_id}\r\n"
@@ -366,6 +364,14 @@ def _headers(received: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+def _lines(answer: Response | Stream) -> str:
+    headers = answer.headers if not answer.content_type else (*answer.headers, ("Content-Type", answer.content_type))
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
+_COMMON = _lines(Response())
 
 
 @lru_cache(maxsize=4096)

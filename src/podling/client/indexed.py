@@ -50,6 +50,7 @@ class Indexed:
         self._names: dict[tuple[str, str], Object] = {}
         self._own = dict(indexes or {})
         self._buckets: dict[tuple[str, ...], dict[str, Object]] = {}
+        self._labelled = False
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -93,6 +94,8 @@ class Indexed:
     def selected(self, namespace: str, labels: Mapping[str, str]) -> Objects:
         if not labels:
             return self.list(namespace)
+        if not self._labelled:
+            self._index_labels()
         buckets = [self._buckets.get(("label", namespace, key, value), {}) for key, value in labels.items()]
         if len(buckets) == 1:
             return [*buckets[0].values()]
@@ -110,13 +113,20 @@ class Indexed:
         yield ("namespace", head.namespace)
         for uid in head.owners:
             yield ("owner", uid)
-        for key, value in head.labels.items():
-            yield ("label", head.namespace, key, value)
+        if self._labelled:
+            yield from _label_terms(of)
         if "spec.nodeName" in head.fields:
             yield ("node", head.fields["spec.nodeName"])
         for name, function in self._own.items():
             for value in function(of):
                 yield ("own", name, value)
+
+    def _index_labels(self) -> None:
+        """From the first question on: of most resources nobody ever asks by labels."""
+        self._labelled = True
+        for found in self._objects.values():
+            for term in _label_terms(found):
+                self._buckets.setdefault(term, {})[found.key] = found
 
     def _unlink(self, old: Object, keep: set[tuple[str, ...]]) -> None:
         for term in self._terms(old):
@@ -127,3 +137,9 @@ class Indexed:
                 bucket.pop(old.key, None)
                 if not bucket:
                     del self._buckets[term]
+
+
+def _label_terms(of: Object) -> Iterable[tuple[str, ...]]:
+    namespace = of.head.namespace
+    for key, value in of.head.labels.items():
+        yield ("label", namespace, key, value)

@@ -6,6 +6,7 @@ neither and are known by their user. The rules are in `api/patch/managedfields.p
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from podling.api.errors import Cause, Invalid, NotFound
@@ -23,6 +24,7 @@ from podling.env import rfc3339
 
 Json = dict[str, Any]
 LONGEST_NAME = 128
+LONGEST_AGENT = 512  # longer ones are not remembered
 _OWN_NAMES = {"system:apiserver": "kube-apiserver"}
 
 
@@ -91,11 +93,16 @@ def _name(request: Request, operation: Operation) -> str:
         return name
     agent = request.headers.get("user-agent", "")
     if agent:
-        name = agent.partition("/")[0]
-        if not name.isprintable():
-            name = "".join(char for char in name if char.isprintable())
-        return name[:LONGEST_NAME] or "unknown"
+        return _name_of(agent) if len(agent) < LONGEST_AGENT else _name_of.__wrapped__(agent)
     return _OWN_NAMES.get(request.user.name, request.user.name.rpartition(":")[2]) if request.in_process else "unknown"
+
+
+@lru_cache(maxsize=1024)
+def _name_of(agent: str) -> str:
+    name = agent.partition("/")[0]
+    if not name.isprintable():
+        name = "".join(char for char in name if char.isprintable())
+    return name[:LONGEST_NAME] or "unknown"
 
 
 def _check_name(name: str, options: str) -> None:

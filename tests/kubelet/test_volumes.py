@@ -16,8 +16,8 @@ from podling.api.kinds.core.secret import Secret
 from podling.api.kinds.core.volume import Volume
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.environment import ConfigError, Sources
-from podling.kubelet.mounts import mounts_of
-from podling.kubelet.volumes import atomic
+from podling.kubelet.mounts import mounts_of, shown
+from podling.kubelet.volumes import atomic, folder
 from podling.kubelet.volumes.atomic import File
 from podling.kubelet.volumes.registry import type_of, types
 from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, Token
@@ -72,7 +72,7 @@ async def test_a_config_map_shows_all_keys_or_the_chosen_ones(tmp_path: Path) ->
         ({"configMap": {"name": "settings", "items": [{"key": "z", "path": "z"}]}},
          "configmap references non-existent config key: z"),
         ({"secret": {"secretName": "hidden", "items": [{"key": "z", "path": "z"}]}},
-         "secret references non-existent secret key: z"),
+         "references non-existent secret key: z"),
         ({"nfs": {"server": "x", "path": "/"}}, "volumes of type nfs are not supported by this node"),
         ({"hostPath": {"path": "/nowhere/at/all", "type": "Directory"}},
          "hostPath type check failed: /nowhere/at/all is not a directory"),
@@ -116,6 +116,19 @@ async def test_a_token_is_for_the_only_user_of_the_pod(tmp_path: Path) -> None:
     assert mounted.payload == {"token": File(b"token for the API", 0o600, 1000)}
 
 
+@pytest.mark.parametrize(
+    ("source", "in_memory"),
+    [
+        ({"secret": {"secretName": "hidden"}}, True),
+        ({"projected": {"sources": [{"configMap": {"name": "settings"}}]}}, True),
+        ({"downwardAPI": {"items": []}}, True),
+        ({"configMap": {"name": "settings"}}, False),
+    ],
+)
+async def test_only_config_maps_are_written_to_a_disk(tmp_path: Path, source: dict[str, Any], in_memory: bool) -> None:
+    assert (await mount(tmp_path, source)).in_memory is in_memory
+
+
 async def test_an_empty_dir_is_open_to_all_users_and_kept_when_mounted_again(tmp_path: Path) -> None:
     mounted = await mount(tmp_path, {"emptyDir": {}})
     assert mounted.path.stat().st_mode & 0o7777 == 0o777
@@ -125,15 +138,15 @@ async def test_an_empty_dir_is_open_to_all_users_and_kept_when_mounted_again(tmp
 
 
 async def test_host_paths_are_made_where_the_type_says_so(tmp_path: Path) -> None:
-    folder, file = tmp_path / "made/here", tmp_path / "file"
-    await mount(tmp_path, {"hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}})
+    made, file = tmp_path / "made/here", tmp_path / "file"
+    await mount(tmp_path, {"hostPath": {"path": str(made), "type": "DirectoryOrCreate"}})
     await mount(tmp_path, {"hostPath": {"path": str(file), "type": "FileOrCreate"}})
-    assert folder.is_dir()
+    assert made.is_dir()
     assert file.is_file()
 
 
-def shown(folder: Path) -> dict[str, str]:
-    return {name: (folder / name).read_text() for name in os.listdir(folder) if not name.startswith("..")}
+def files_in(place: Path) -> dict[str, str]:
+    return {name: (place / name).read_text() for name in os.listdir(place) if not name.startswith("..")}
 
 
 def test_files_change_all_at_once_and_only_when_they_differ(tmp_path: Path) -> None:
@@ -144,14 +157,38 @@ def test_files_change_all_at_once_and_only_when_they_differ(tmp_path: Path) -> N
     assert not atomic.write(tmp_path, one, "t2")
     assert os.readlink(tmp_path / "..data") == "..t1"
     assert atomic.write(tmp_path, {"a": File(b"3"), "c": File(b"4", 0o400)}, "t3")
-    assert shown(tmp_path) == {"a": "3", "c": "4"}
+    assert files_in(tmp_path) == {"a": "3", "c": "4"}
     assert (tmp_path / "c").stat().st_mode & 0o777 == 0o400
     assert sorted(os.listdir(tmp_path)) == ["..data", "..t3", "a", "c"]
 
 
+def test_folders_inside_are_open_whatever_our_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        atomic.write(tmp_path, {"deep/er/b": File(b"2")}, "t1")
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o7777 for name in ("..data", "deep", "deep/er", "deep/er/b")}
+    assert modes == {"..data": 0o755, "deep": 0o755, "deep/er": 0o755, "deep/er/b": 0o644}
+
+
+def test_a_group_may_read_files_and_enter_folders_that_are_hers(tmp_path: Path) -> None:
+    folder.make(tmp_path / "v", group=os.getgid())
+    atomic.write(tmp_path / "v", {"deep/b": File(b"2", 0o400)}, "t1", os.getgid())
+    modes = {name: (tmp_path / "v" / name).stat().st_mode & 0o7777 for name in (".", "..data", "deep", "deep/b")}
+    assert modes == {".": 0o2777, "..data": 0o2755, "deep": 0o2755, "deep/b": 0o440}
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "..half").mkdir(parents=True)
+    (tmp_path / "..half/a").write_text("half")
+    atomic.write(tmp_path, {"a": File(b"1")}, "t1")
+    assert sorted(os.listdir(tmp_path)) == ["..data", "..t1", "a"]
+
+
 def test_an_empty_payload_is_an_empty_folder(tmp_path: Path) -> None:
     atomic.write(tmp_path, {}, "t1")
-    assert shown(tmp_path) == {}
+    assert files_in(tmp_path) == {}
 
 
 def mounts(tmp_path: Path, *wanted: dict[str, Any]) -> tuple[Mount, ...]:
@@ -164,6 +201,15 @@ def test_a_container_sees_its_volumes_and_the_pods_files(tmp_path: Path) -> None
     got = mounts(tmp_path, {"name": "v", "mountPath": "/data", "readOnly": True})
     assert got[0] == Mount(str(tmp_path / "vol"), "/data", True)
     assert [mount.target for mount in got[1:]] == ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
+
+
+def test_a_container_cannot_write_to_what_shows_the_api(tmp_path: Path) -> None:
+    sources: dict[str, dict[str, Any]] = {"c": {"configMap": {"name": "x"}}, "s": {"secret": {"secretName": "x"}}, "d": {"downwardAPI": {}},
+               "p": {"projected": {}}, "e": {"emptyDir": {}}, "h": {"hostPath": {"path": "/"}}}  # fmt: skip
+    assert shown(pod({"volumes": [{"name": name, **source} for name, source in sources.items()]})) == set("csdp")
+    container = msgspec.convert({"name": "main", "volumeMounts": [{"name": "c", "mountPath": "/c"}]}, Container)
+    [first, *_] = mounts_of(container, {"c": tmp_path}, {}, tmp_path, tmp_path / "last", {"c"})
+    assert first.read_only
 
 
 def test_a_containers_own_mount_wins_over_the_pods_file(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def _kubelet_config(spec: ClusterSpec, child: Child) -> KubeletConfig:
         cluster_domain=CLUSTER_DOMAIN,
         cluster_dns=DNS_IP,
         pod_cidr=POD_NETWORK,
+        memory_volumes=True,
     )
 
 

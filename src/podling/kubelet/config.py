@@ -37,6 +37,8 @@ class KubeletConfig(msgspec.Struct, frozen=True):
     """Share of the file system that must be free. Small, because a laptop's disk is not the cluster's alone."""
     log_bytes: int = 10 << 20
     log_files: int = 5
+    memory_volumes: bool = False
+    """Whether tmpfs may be mounted: only by a process that has joined its node's mount namespace."""
 
     def pod_folder(self, uid: str) -> Path:
         return self.state / "pods" / uid

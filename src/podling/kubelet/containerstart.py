@@ -12,7 +12,7 @@ from podling.kubelet import podstate, termination
 from podling.kubelet.containerconfig import container_config
 from podling.kubelet.environment import ConfigError, Sources, environment, references
 from podling.kubelet.hooks import run_hook
-from podling.kubelet.mounts import mounts_of
+from podling.kubelet.mounts import mounts_of, shown
 from podling.kubelet.podsync import Start, grace_of
 from podling.kubelet.probes.types import Target
 from podling.kubelet.qos import resources_of
@@ -120,7 +120,7 @@ class ContainerStart:
         log = log_file(self._around, pod, name, self._step.number)
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
-            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words)
+            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words, shown(pod))
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(
                 pod, self.container, self._step, self.id, image, variables, mounts, resources, str(log)

@@ -1,4 +1,4 @@
-"""emptyDir volumes that outgrow their sizeLimit: their Pod is evicted, in upstream's words.
+"""How much a Pod's volumes may hold: an emptyDir that outgrows its sizeLimit evicts the Pod, in upstream's words.
 
 A tmpfs has its size from the kernel; a folder on disk is measured now and then, and only where a limit is declared.
 (Kubernetes documentation, "Volumes: emptyDir".)
@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from podling.api.kinds.core import podresources
 from podling.api.kinds.core.pod import Pod
 from podling.api.quantity import parse
 from podling.kubelet.podstate import Failure
@@ -42,3 +43,13 @@ def size_of(folder: Path) -> int:
             except OSError:
                 continue
     return total
+
+
+def memory_for_volumes(pod: Pod, allocatable: int) -> int:
+    """Bytes one volume in memory may have: what the Pod may use, if that is limited, else what the node has."""
+    whole = pod.spec.resources
+    declared = [each.resources.limits for each in pod.spec.init_containers + pod.spec.containers]
+    if all(limits.get("memory") for limits in declared) or (whole is not None and whole.limits.get("memory")):
+        limit = podresources.of_pod(pod.spec, "limits")["memory"].value
+        return min(limit, allocatable) if limit > 0 else allocatable
+    return allocatable

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from podling.api.kinds.core.container import VolumeMount
+from podling.api.kinds.core.pod import Pod
 from podling.kubelet.environment import ConfigError
 from podling.kubelet.expansion import expand, unknown
 from podling.kubelet.podstate import AnyContainer
@@ -13,13 +14,19 @@ from podling.runtime.interface import Mount
 
 
 def mounts_of(
-    container: AnyContainer, volumes: Mapping[str, Path], variables: Mapping[str, str], files: Path, termination: Path
+    container: AnyContainer,
+    volumes: Mapping[str, Path],
+    variables: Mapping[str, str],
+    files: Path,
+    termination: Path,
+    shown: Collection[str] = (),
 ) -> tuple[Mount, ...]:
     """`volumes` by name, `files` holds those of /etc, `termination` is the file for the last message.
 
-    Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
+    Those named in `shown` are read-only whatever the mount says. Raises ConfigError for a subPath that leaves its
+    volume. A container's own mount wins over the Pod's file.
     """
-    out = [_mount(wanted, volumes, variables) for wanted in container.volume_mounts]
+    out = [_mount(wanted, volumes, variables, wanted.name in shown) for wanted in container.volume_mounts]
     taken = {mount.target.rstrip("/") for mount in out}
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"/etc/{name}"
@@ -30,7 +37,13 @@ def mounts_of(
     return tuple(out)
 
 
-def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[str, str]) -> Mount:
+def shown(pod: Pod) -> frozenset[str]:
+    """Volumes that show what the API has: a container that wrote to them would lose it with the next update."""
+    kinds = ("config_map", "secret", "downward_api", "projected")
+    return frozenset(each.name for each in pod.spec.volumes if any(getattr(each, kind) is not None for kind in kinds))
+
+
+def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[str, str], shown: bool) -> Mount:
     root = volumes.get(wanted.name)
     if root is None:
         raise ConfigError(f'volume "{wanted.name}" is not mounted')
@@ -41,7 +54,7 @@ def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[
             raise ConfigError(f"missing value for {missing[0]}")
         inside = expand(wanted.sub_path_expr, variables)
     source = _inside(root, inside) if inside else root
-    return Mount(str(source), wanted.mount_path, wanted.read_only)
+    return Mount(str(source), wanted.mount_path, wanted.read_only or shown)
 
 
 def _inside(root: Path, sub_path: str) -> Path:

@@ -51,7 +51,8 @@ class PodActions:
         try:
             await memory.volumes.mount(memory.pod)
         except VolumeError as error:
-            memory.tell("Warning", "FailedMount", str(error))
+            for message in error.messages:
+                memory.tell("Warning", "FailedMount", message)
             self._retry_setup(str(error))
             return
         memory.volumes_ready = True
@@ -165,5 +166,6 @@ class PodActions:
         try:
             await memory.volumes.mount(memory.pod)
         except VolumeError as error:
-            memory.tell("Warning", "FailedMount", str(error))
+            for message in error.messages:
+                memory.tell("Warning", "FailedMount", message)
             memory.volumes.refresh_at = self._around.env.now() + CONFIG_RETRY

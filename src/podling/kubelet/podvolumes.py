@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from podling.api.errors import ApiError
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import Volume
+from podling.api.quantity import parse
 from podling.kubelet.environment import Sources
+from podling.kubelet.limits import memory_for_volumes
 from podling.kubelet.surroundings import Surroundings
-from podling.kubelet.volumes import atomic, tmpfs
+from podling.kubelet.volumes import atomic, folder, tmpfs
+from podling.kubelet.volumes.atomic import Payload
 from podling.kubelet.volumes.claims import NotProcessed, resolved
 from podling.kubelet.volumes.registry import type_of
 from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, total
 
 
 class VolumeError(Exception):
-    """One volume of a Pod cannot be mounted; the text is the whole message of the FailedMount event."""
+    """Volumes of a Pod cannot be mounted; each text is the whole message of a FailedMount event."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__(messages[0])
+        self.messages = tuple(messages)
 
 
 class PodVolumes:
@@ -33,21 +40,25 @@ class PodVolumes:
         """When a token has to be renewed, wall clock."""
 
     async def mount(self, pod: Pod) -> None:
-        """Make all volumes show the present state. Raises VolumeError."""
+        """Make all volumes show the present state; one that fails keeps no other back. Raises VolumeError."""
         sources = await self._sources(pod)
-        paths: dict[str, Path] = {}
+        paths = dict(self.paths)
         refresh: list[float] = []
+        failures: list[str] = []
         for volume in pod.spec.volumes:
             try:
                 mounted = await self._mount(volume, pod, sources)
             except NotProcessed as error:
-                raise VolumeError(_unprocessed(volume.name, str(error))) from error
+                failures.append(_unprocessed(volume.name, str(error)))
             except (MountFailure, OSError, ApiError) as error:
-                raise VolumeError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
-            paths[volume.name] = mounted.path
-            if mounted.refresh_at is not None:
-                refresh.append(mounted.refresh_at)
+                failures.append(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}')
+            else:
+                paths[volume.name] = mounted.path
+                if mounted.refresh_at is not None:
+                    refresh.append(mounted.refresh_at)
         self.paths, self.refresh_at = paths, min(refresh) if refresh else None
+        if failures:
+            raise VolumeError(failures)
 
     def unmount(self) -> None:
         """Remove everything; hostPath's folders are the node's and stay. Blocks: for a thread. Raises OSError."""
@@ -75,13 +86,24 @@ class PodVolumes:
             sources=sources,
             node=self._around.node,
             token=partial(self._around.tokens.token, pod),
+            memory=self._memory(pod),
         )
         mounted = await kind.mount(volume, context)
         if mounted.payload is not None:
             stamp = f"{int(self._around.env.now() * 1000)}_{self._around.env.suffix()}"
             # Files are written in a thread: on a slow disk a folder and its links take longer than a loop may be held.
-            await self._around.env.in_thread(atomic.write, mounted.path, mounted.payload, stamp, context.group)
+            await self._around.env.in_thread(_write, mounted, mounted.payload, context, stamp)
         return mounted
+
+    def _memory(self, pod: Pod) -> int | None:
+        if not self._around.config.memory_volumes:
+            return None
+        return memory_for_volumes(pod, parse(self._around.node.allocatable["memory"]).value)
+
+
+def _write(mounted: Mounted, payload: Payload, context: MountContext, stamp: str) -> None:
+    folder.make(mounted.path, context.memory if mounted.in_memory else None, context.group)
+    atomic.write(mounted.path, payload, stamp, context.group)
 
 
 def _unprocessed(name: str, why: str) -> str:

@@ -96,10 +96,9 @@ class PodWorker:
     def update(self, found: Object) -> None:
         """The API has a new revision of the Pod."""
         memory = self._memory
-        before, memory.pod = memory.pod.metadata, found.view
-        after = memory.pod.metadata
-        if (before.labels, before.annotations) != (after.labels, after.annotations):
-            memory.volumes_stale = any(v.downward_api or v.projected for v in memory.pod.spec.volumes)
+        before, memory.pod = memory.pod, found.view
+        if _told(before) != _told(memory.pod):
+            memory.volumes_stale |= any(v.downward_api or v.projected for v in memory.pod.spec.volumes)
         memory.wake.set()
 
     def remove(self) -> None:
@@ -254,6 +253,8 @@ class PodWorker:
 
     def _keep_volumes(self, now: float) -> list[float]:
         """Write volumes anew where something changed or a token grows old; when to look again."""
+        if VOLUMES in self._busy:  # what changed meanwhile is looked at as soon as that is done
+            return []
         due = self._memory.volumes.refresh_at
         if self._memory.volumes_stale or (due is not None and due <= now):
             self._memory.volumes_stale = False
@@ -304,3 +305,8 @@ class PodWorker:
             await self._around.rest.delete(PODS, where.namespace, where.name, uid=self.uid, grace=0)
         except (NotFound, Conflict):
             return
+
+
+def _told(pod: Pod) -> tuple[object, ...]:
+    """What the downward API tells of a Pod and may change while it runs; the generation stands for its resources."""
+    return pod.metadata.labels, pod.metadata.annotations, pod.metadata.generation

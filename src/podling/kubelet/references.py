@@ -1,7 +1,7 @@
 """The ConfigMaps and Secrets that Pods of this node refer to: each watched once, for as long as a Pod needs it.
 
 One informer an object, as upstream's kubelet does it, so a node sees no more of the cluster's secrets than its Pods do,
-and an update reaches the files without polling.
+and an update reaches the files without polling. An immutable one is read once.
 """
 
 from __future__ import annotations
@@ -33,6 +33,22 @@ class _Watched:
         self.task: asyncio.Task[None] | None = None
         informer.on_change(self._changed)
 
+    async def view(self, namespace: str, name: str) -> Any:
+        """As it is now. What is immutable is from now on no longer watched."""
+        await self.informer.wait_synced()
+        found = self.informer.get(namespace, name)
+        if found is None:
+            return None
+        if found.view.immutable:
+            self.rest()
+        return found.view
+
+    def rest(self) -> None:
+        """Watch no longer; what was seen last stays readable."""
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+
     def _changed(self, old: Object | None, new: Object | None) -> None:
         for wake in tuple(self.users.values()):
             wake()
@@ -49,9 +65,12 @@ class References:
         self, pod_uid: str, namespace: str, config_maps: Iterable[str], secrets: Iterable[str], wake: Callable[[], None]
     ) -> tuple[dict[str, ConfigMap | None], dict[str, Secret | None]]:
         """The objects as they are now (None: does not exist); `wake` is called when one of them changes."""
+        # All are asked for before the first is waited for.
+        found = {name: self._used(pod_uid, (CONFIGMAPS, namespace, name), wake) for name in config_maps}
+        hidden = {name: self._used(pod_uid, (SECRETS, namespace, name), wake) for name in secrets}
         return (
-            {name: await self._view(pod_uid, (CONFIGMAPS, namespace, name), wake) for name in config_maps},
-            {name: await self._view(pod_uid, (SECRETS, namespace, name), wake) for name in secrets},
+            {name: await watched.view(namespace, name) for name, watched in found.items()},
+            {name: await watched.view(namespace, name) for name, watched in hidden.items()},
         )
 
     async def bundles(self, pod_uid: str, wake: Callable[[], None]) -> tuple[ClusterTrustBundle, ...]:
@@ -65,14 +84,7 @@ class References:
             watched.users.pop(pod_uid, None)
             if not watched.users:
                 del self._watched[key]
-                if watched.task is not None:
-                    watched.task.cancel()
-
-    async def _view(self, pod_uid: str, key: Key, wake: Callable[[], None]) -> Any:
-        watched = self._used(pod_uid, key, wake)
-        await watched.informer.wait_synced()
-        found = watched.informer.get(key[1], key[2])
-        return found.view if found is not None else None
+                watched.rest()
 
     def _used(self, pod_uid: str, key: Key, wake: Callable[[], None]) -> _Watched:
         watched = self._watched.get(key)

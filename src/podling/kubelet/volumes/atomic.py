@@ -15,6 +15,9 @@ from pathlib import Path
 import msgspec
 
 DATA = "..data"
+FOLDER_MODE = 0o755
+GROUP_READS, GROUP_ENTERS = 0o440, 0o2550
+"""What a group of the Pod may do with a file and with a folder that are not to be written."""
 
 
 class File(msgspec.Struct, frozen=True):
@@ -32,35 +35,42 @@ Payload = Mapping[str, File]
 def write(folder: Path, payload: Payload, stamp: str, group: int | None = None) -> bool:
     """Make `folder` show exactly `payload`; returns whether anything had to change.
 
-    `stamp` names the new state (unique). With `group`, files belong to it and it may read them.
+    `stamp` names the new state (unique). With `group`, everything belongs to it and it may read it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     current = folder / DATA
     if _same(current, payload, group):
         return False
     fresh = folder / f"..{stamp}"
+    _make_folder(fresh, group)
     for path, file in payload.items():
+        for inner in reversed(Path(path).parents[:-1]):
+            if not (fresh / inner).is_dir():
+                _make_folder(fresh / inner, group)
         _write_file(fresh / path, file, group)
-    fresh.mkdir(exist_ok=True)
-    fresh.chmod(0o755)
-    old = os.readlink(current) if current.is_symlink() else None
     temporary = folder / "..data_tmp"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(fresh.name)
     temporary.rename(current)
     _link(folder, payload)
-    if old is not None and old != fresh.name:
-        shutil.rmtree(folder / old, ignore_errors=True)
+    _forget(folder, fresh.name)
     return True
 
 
+def _make_folder(path: Path, group: int | None) -> None:
+    path.mkdir()
+    if group is not None:
+        os.chown(path, -1, group)
+    # Said explicitly: our umask is whatever our starter's was.
+    path.chmod(FOLDER_MODE if group is None else FOLDER_MODE | GROUP_ENTERS)
+
+
 def _write_file(path: Path, file: File, group: int | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(file.content)
     mode = file.mode
     if file.user is not None or group is not None:
         os.chown(path, -1 if file.user is None else file.user, -1 if group is None else group)
-        mode |= 0o440 if group is not None else 0
+        mode |= GROUP_READS if group is not None else 0
     path.chmod(mode)
 
 
@@ -70,7 +80,7 @@ def _same(current: Path, payload: Payload, group: int | None) -> bool:
     there = {str(path.relative_to(current)): path for path in current.rglob("*") if path.is_file()}
     if there.keys() != payload.keys():
         return False
-    extra = 0o440 if group is not None else 0
+    extra = GROUP_READS if group is not None else 0
     return all(
         path.stat().st_mode & 0o7777 == payload[name].mode | extra and path.read_bytes() == payload[name].content
         for name, path in there.items()
@@ -86,3 +96,10 @@ def _link(folder: Path, payload: Payload) -> None:
         link = folder / name
         if not link.is_symlink():
             link.symlink_to(f"{DATA}/{name}")
+
+
+def _forget(folder: Path, present: str) -> None:
+    """Remove earlier states, also one that was left half written when its writer was killed."""
+    for entry in os.listdir(folder):
+        if entry.startswith("..") and entry not in (DATA, present):
+            shutil.rmtree(folder / entry, ignore_errors=True)

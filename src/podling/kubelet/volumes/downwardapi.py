@@ -1,4 +1,4 @@
-"""downwardAPI: fields of the Pod as files, updated when labels or annotations change."""
+"""downwardAPI: fields of the Pod as files in memory, updated when labels, annotations or resources change."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class _DownwardVolume:
     async def mount(self, volume: Volume, context: MountContext) -> Mounted:
         wanted = volume.downward_api
         assert wanted is not None
-        return Mounted(context.folder, payload(wanted.items, context, wanted.default_mode, wanted.default_user))
+        files = payload(wanted.items, context, wanted.default_mode, wanted.default_user)
+        return Mounted(context.folder, files, in_memory=True)
 
 
 VOLUME: VolumeType = _DownwardVolume()

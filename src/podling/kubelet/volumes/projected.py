@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import ServiceAccountTokenProjection, Volume
-from podling.kubelet.volumes import configmap, downwardapi, secret, trustbundles
+from podling.kubelet.volumes import downwardapi, keys, trustbundles
 from podling.kubelet.volumes.atomic import File
 from podling.kubelet.volumes.keys import DEFAULT_MODE
 from podling.kubelet.volumes.types import (
@@ -42,10 +42,12 @@ class _ProjectedVolume:
         for part in wanted.sources:
             if part.config_map is not None:
                 named = part.config_map
-                files |= configmap.payload(named.name, named.items, bool(named.optional), context.sources, mode, user)
+                optional = bool(named.optional)
+                files |= keys.payload("configmap", named.name, named.items, optional, context.sources, mode, user)
             elif part.secret is not None:
                 hidden = part.secret
-                files |= secret.payload(hidden.name, hidden.items, bool(hidden.optional), context.sources, mode, user)
+                optional = bool(hidden.optional)
+                files |= keys.payload("secret", hidden.name, hidden.items, optional, context.sources, mode, user)
             elif part.downward_api is not None:
                 files |= downwardapi.payload(part.downward_api.items, context, mode, user)
             elif part.service_account_token is not None:
@@ -57,16 +59,15 @@ class _ProjectedVolume:
                 bundle = part.cluster_trust_bundle
                 anchors = trustbundles.content(bundle, context.sources.trust_bundles)
                 files[bundle.path] = File(anchors, DEFAULT_MODE if mode is None else mode, bundle.user or user)
-        return Mounted(context.folder, files, min(refresh) if refresh else None)
+        return Mounted(context.folder, files, min(refresh) if refresh else None, in_memory=True)
 
 
 def _token_file(token: Token, asked: ServiceAccountTokenProjection, context: MountContext, mode: int | None) -> File:
     """Readable for the Pod's group or only user where these are known, as upstream decides it."""
-    content = token.text.encode()
-    if context.group is not None:
-        return File(content, 0o600, asked.user)
     user = asked.user if asked.user is not None else _only_user(context.pod)
-    return File(content, DEFAULT_MODE if mode is None else mode) if user is None else File(content, 0o600, user)
+    if user is not None or context.group is not None:
+        mode = 0o600
+    return File(token.text.encode(), DEFAULT_MODE if mode is None else mode, user)
 
 
 def _only_user(pod: Pod) -> int | None:

@@ -1,34 +1,10 @@
-"""secret: its keys as files, updated when it changes."""
+"""secret: its keys as files in memory, updated when it changes."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-
-from podling.api.kinds.core.references import KeyToPath
 from podling.api.kinds.core.volume import Volume
-from podling.kubelet.environment import Sources
 from podling.kubelet.volumes import keys
-from podling.kubelet.volumes.atomic import File
-from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, VolumeType
-
-
-def payload(
-    name: str,
-    items: Sequence[KeyToPath],
-    optional: bool,
-    sources: Sources,
-    mode: int | None = None,
-    user: int | None = None,
-) -> dict[str, File]:
-    """The files of one Secret. Raises MountFailure if it or a key is missing and not optional."""
-    secret = sources.secrets.get(name)
-    if secret is None:
-        if optional:
-            return {}
-        raise MountFailure(f'secret "{name}" not found')
-    data = {key: base64.b64decode(value) for key, value in secret.data.items()}
-    return keys.files(data, items, mode, user, optional, "secret")
+from podling.kubelet.volumes.types import MountContext, Mounted, References, VolumeType
 
 
 class _SecretVolume:
@@ -41,7 +17,8 @@ class _SecretVolume:
     async def mount(self, volume: Volume, context: MountContext) -> Mounted:
         wanted = volume.secret
         assert wanted is not None
-        files = payload(
+        files = keys.payload(
+            "secret",
             wanted.secret_name,
             wanted.items,
             bool(wanted.optional),
@@ -49,7 +26,7 @@ class _SecretVolume:
             wanted.default_mode,
             wanted.default_user,
         )
-        return Mounted(context.folder, files)
+        return Mounted(context.folder, files, in_memory=True)
 
 
 VOLUME: VolumeType = _SecretVolume()

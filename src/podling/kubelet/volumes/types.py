@@ -50,6 +50,8 @@ class MountContext(msgspec.Struct, frozen=True):
     sources: Sources
     node: NodeFacts
     token: TokenSource
+    memory: int | None = None
+    """Bytes a volume in memory may have at most; None: this process can mount none, its folder is on disk."""
 
     @property
     def group(self) -> int | None:
@@ -64,6 +66,8 @@ class Mounted(msgspec.Struct, frozen=True):
     path: Path
     payload: dict[str, File] | None = None
     refresh_at: float | None = None
+    in_memory: bool = False
+    """Whether the payload is kept off the disk, as upstream does it with all but ConfigMaps."""
 
 
 class References(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ from tests.kubelet.pods import pod
 NODE = NodeFacts("n1", "172.31.0.2", {"cpu": "2", "memory": "4Gi"})
 SETTINGS = ConfigMap(data={"COLOR": "red", "SIZE": "9"})
 HIDDEN = Secret(data={"PASSWORD": base64.b64encode(b"s3cret").decode()})
-SOURCES = Sources({"settings": SETTINGS, "gone": None}, {"hidden": HIDDEN, "gone": None})
+FILES = {("v", "set.env"): "COLOR='green'", ("v", "bad.env"): "COLOR=green", ("v", "gone.env"): None}
+SOURCES = Sources({"settings": SETTINGS, "gone": None}, {"hidden": HIDDEN, "gone": None}, files=FILES)
 
 
 def service(called: str, namespace: str = "default", ip: str = "10.96.0.7", **port: Any) -> Service:
@@ -51,6 +52,7 @@ def ref(**value_from: Any) -> dict[str, Any]:
         ({"fieldRef": {"fieldPath": "spec.nodeName"}}, "n1"),
         ({"configMapKeyRef": {"name": "settings", "key": "COLOR"}}, "red"),
         ({"secretKeyRef": {"name": "hidden", "key": "PASSWORD"}}, "s3cret"),
+        ({"fileKeyRef": {"volumeName": "v", "path": "set.env", "key": "COLOR"}}, "green"),
         ({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}, "64"),
         ({"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}}, "250"),
         ({"resourceFieldRef": {"resource": "requests.cpu"}}, "1"),
@@ -69,14 +71,24 @@ def test_a_value_comes_from_where_it_is_said(source: dict[str, Any], value: str)
         ({"secretKeyRef": {"name": "gone", "key": "x"}}, 'secret "gone" not found'),
         ({"configMapKeyRef": {"name": "settings", "key": "x"}}, "couldn't find key x in ConfigMap default/settings"),
         ({"secretKeyRef": {"name": "hidden", "key": "x"}}, "couldn't find key x in Secret default/hidden"),
+        ({"fileKeyRef": {"volumeName": "v", "path": "set.env", "key": "x"}},
+         'environment variable key "x" not found in file "set.env"'),
+        ({"fileKeyRef": {"volumeName": "v", "path": "gone.env", "key": "x"}},
+         'environment variable key "x" not found in file "gone.env"'),
     ],
-)
+)  # fmt: skip
 def test_what_is_missing_is_named_unless_it_is_optional(source: dict[str, dict[str, Any]], error: str) -> None:
     with pytest.raises(ConfigError) as raised:
         variables(ref(**source))
     assert str(raised.value) == error
     optional = {kind: {**body, "optional": True} for kind, body in source.items()}
     assert "X" not in variables(ref(**optional))
+
+
+def test_a_file_of_variables_that_cannot_be_read_is_told_even_if_it_is_optional() -> None:
+    bad = {"fileKeyRef": {"volumeName": "v", "path": "bad.env", "key": "COLOR", "optional": True}}
+    with pytest.raises(ConfigError, match=r"couldn't parse env file bad.env: .* at line 1"):
+        variables(ref(**bad))
 
 
 def test_env_wins_over_env_from_and_may_refer_to_it() -> None:

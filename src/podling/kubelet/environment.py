@@ -17,9 +17,10 @@ from podling.api.kinds.certificates.clustertrustbundle import ClusterTrustBundle
 from podling.api.kinds.core.configmap import ConfigMap
 from podling.api.kinds.core.container import EnvFromSource, EnvVar, EnvVarSource
 from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.core.references import FileKeySelector
 from podling.api.kinds.core.secret import Secret
 from podling.api.kinds.core.service import Service
-from podling.kubelet import downward
+from podling.kubelet import downward, envfile
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.expansion import expand
 from podling.kubelet.podstate import AnyContainer
@@ -38,6 +39,8 @@ class Sources(msgspec.Struct, frozen=True):
     """All of the cluster, for Pods that mount any."""
     services: tuple[Service, ...] = ()
     """Those of the Pod's namespace, and `kubernetes` of the default one."""
+    files: Mapping[tuple[str, str], str | None] = {}
+    """Texts of the files of variables, by volume and path."""
 
 
 def environment(
@@ -119,7 +122,20 @@ def _by_key(source: EnvVarSource, namespace: str, sources: Sources) -> str | Non
             return _text(secret.data[wanted.key])
         elif not wanted.optional:
             raise ConfigError(f"couldn't find key {wanted.key} in Secret {namespace}/{wanted.name}")
+    elif source.file_key_ref is not None:
+        return _from_file(source.file_key_ref, sources)
     return None
+
+
+def _from_file(ref: FileKeySelector, sources: Sources) -> str | None:
+    text = sources.files.get((ref.volume_name, ref.path))
+    try:
+        found = envfile.parsed(text) if text is not None else {}
+    except ValueError as error:
+        raise ConfigError(f"couldn't parse env file {ref.path}: {error}") from error
+    if ref.key not in found and not ref.optional:
+        raise ConfigError(f'environment variable key "{ref.key}" not found in file "{ref.path}"')
+    return found.get(ref.key)
 
 
 def _text(encoded: str) -> str:
@@ -167,6 +183,12 @@ def _variables_of(service: Service) -> dict[str, str]:
             f"{link}_ADDR": spec.cluster_ip,
         }
     return out
+
+
+def files(container: AnyContainer) -> frozenset[tuple[str, str]]:
+    """The files of variables that a container names, by volume and path."""
+    found = (variable.value_from.file_key_ref for variable in container.env if variable.value_from is not None)
+    return frozenset((ref.volume_name, ref.path) for ref in found if ref is not None)
 
 
 def references(pod: Pod) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -44,6 +44,20 @@ def test_an_object_may_be_written_back_unchanged(kind: str) -> None:
     assert objects.update_findings(objects.created(obj), obj) == []
 
 
+def test_a_variable_from_a_file_names_a_key_and_a_file_within_its_volume() -> None:
+    def said(**ref: str) -> list[str]:
+        env = [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "a.env", "key": "A", **ref}}}]
+        return objects.said(objects.findings(objects.base("Pod", **{"spec.containers.0.env": env})))
+
+    assert said() == ["    (nothing)"]
+    where = "    spec.containers[0].env[0].valueFrom.fileKeyRef"
+    assert said(path="/a.env") == [f'{where}.path: Invalid value: "/a.env": must be a relative path']
+    assert said(path="b/../a.env") == [f"""{where}.path: Invalid value: "b/../a.env": must not contain '..'"""]
+    assert said(key="") == [f"{where}.key: Required value"]
+    (wrong,) = said(key="a=b")
+    assert wrong.startswith(f'{where}.key: Invalid value: "a=b":')
+
+
 def test_a_config_map_holds_a_mebibyte() -> None:
     assert objects.findings(objects.base("ConfigMap", data={"a": "x" * 1024 * 1024})) == []
     (cause,) = objects.findings(objects.base("ConfigMap", data={"a": "x" * 1024 * 1024 + "y"}))

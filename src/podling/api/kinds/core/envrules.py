@@ -7,6 +7,7 @@ from typing import Any, Final
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
+from podling.api.kinds.core import volumesources
 
 Json = dict[str, Any]
 
@@ -80,9 +81,17 @@ def _source(path: str, name: str, source: Json) -> list[Cause]:
     if name == "resourceFieldRef":
         return resource_field_ref(path, source, in_volume=False)
     if name == "fileKeyRef":
-        return [causes.required(f"{path}.{key}") for key in ("volumeName", "path", "key") if not source.get(key)]
+        return _file_key_ref(path, source)
     found = [] if source.get("name") else [causes.required(f"{path}.name")]
     return found + rules.named(f"{path}.key", source.get("key", ""), names.config_key)
+
+
+def _file_key_ref(path: str, source: Json) -> list[Cause]:
+    found = [causes.required(f"{path}.{key}") for key in ("volumeName", "path", "key") if not source.get(key)]
+    found += volumesources.descending(f"{path}.path", source.get("path", ""))
+    if key := source.get("key"):
+        found += rules.all_invalid(f"{path}.key", key, names.env_name(key))
+    return found
 
 
 def field_ref(path: str, selector: Json, allowed: tuple[str, ...]) -> list[Cause]:

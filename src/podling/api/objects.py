@@ -8,6 +8,7 @@ once, on first use, and shared by all readers; it is frozen.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -21,10 +22,16 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     uid: str
     labels: Mapping[str, str]
     fields: Mapping[str, str]
-    """The values of the kind's selectable fields, by path (`spec.nodeName`), metadata.name and .namespace too."""
+    """The values of the kind's own selectable fields, by path (`spec.nodeName`)."""
     owners: tuple[str, ...] = ()
     """uids of the ownerReferences; the controller's first."""
     deleting: bool = False
+
+
+@lru_cache(maxsize=256)
+def shared(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One mapping for all that are equal: the Pods of a ReplicaSet have the same labels and nearly the same fields."""
+    return dict(items)
 
 
 class Object:

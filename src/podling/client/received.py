@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from podling.api.objects import Head, Object, key_of
+from podling.api.objects import Head, Object, key_of, shared
 from podling.client.kinds import UNKNOWN, KindFacts, facts_of
 from podling.client.transport import Resource
 
+_NOTHING: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,8 +28,8 @@ def head_of(metadata: Mapping[str, Any], fields: Mapping[str, str]) -> Head:
         namespace=namespace,
         name=name,
         uid=metadata.get("uid", ""),
-        labels=metadata.get("labels") or {},
-        fields={**fields, "metadata.name": name, "metadata.namespace": namespace},
+        labels=shared(tuple((metadata.get("labels") or _NOTHING).items())),
+        fields=shared(tuple(fields.items())),
         owners=tuple(owner.get("uid", "") for owner in ordered),
         deleting=bool(metadata.get("deletionTimestamp")),
     )

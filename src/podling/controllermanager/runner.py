@@ -221,7 +221,11 @@ class Runner:
                 break
         await self._see(key, sights)
         now = self._env.monotonic()
-        self._not_before[key] = now + min(DAMPING * thinking.cost, LONGEST_DAMPING)
+        damping = min(DAMPING * thinking.cost, LONGEST_DAMPING)
+        if damping > SOONEST:  # most runs cost so little that there is nothing to remember
+            self._not_before[key] = now + damping
+        else:
+            self._not_before.pop(key, None)
         self._settle(key, failure, again, now)
 
     def _settle(self, key: str, failure: ApiError | None, again: float | None, now: float) -> None:

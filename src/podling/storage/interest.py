@@ -107,7 +107,7 @@ class InterestIndex(Generic[W]):
                 yield ("label", label, value)
 
     def _shelf(self, interest: Interest) -> _Shelf:
-        if name := interest.name or interest.fields.get("metadata.name"):
+        if name := interest.name:
             return ("name", name, "")
         for path in self._fields:
             if value := interest.fields.get(path):

@@ -14,10 +14,11 @@ import orjson
 
 from podling.api.catalog import Catalog
 from podling.api.kinds.kind import Generic, Kind
-from podling.api.objects import Head
+from podling.api.objects import Head, shared
 from podling.storage.watchcache import Description
 
 INTERNAL = "internal/"
+_NOTHING: Mapping[str, str] = {}
 
 
 class Describer:
@@ -56,8 +57,8 @@ def head_of(obj: Mapping[str, Any], fields: Mapping[str, str]) -> Head:
         namespace=namespace,
         name=name,
         uid=metadata.get("uid", ""),
-        labels=metadata.get("labels") or {},
-        fields={**fields, "metadata.name": name, "metadata.namespace": namespace},
+        labels=shared(tuple((metadata.get("labels") or _NOTHING).items())),
+        fields=shared(tuple(fields.items())),
         owners=tuple(owner.get("uid", "") for owner in owners),
         deleting="deletionTimestamp" in metadata,
     )

@@ -38,7 +38,9 @@ def interest_of(
     equal_fields, more = _fields(by_field)
     namespace = namespace or equal_fields.pop("metadata.namespace", "")
     name = name or equal_fields.pop("metadata.name", "")
-    tests += more
+    # A path that names one object and a selector that names it again: both have to hold.
+    again = [fields.Requirement(each, equal_fields.pop(each)) for each in sorted(METADATA & {*equal_fields})]
+    tests += [*more, *map(_field_test, again)]
     return Interest(namespace, name, equal_fields, equal_labels, _all(tests) if tests else None)
 
 
@@ -69,6 +71,10 @@ def _label_test(one: labels.Requirement) -> Test:
 
 
 def _field_test(one: fields.Requirement) -> Test:
+    if one.field == "metadata.name":
+        return lambda head: (head.name == one.value) is not one.negated
+    if one.field == "metadata.namespace":
+        return lambda head: (head.namespace == one.value) is not one.negated
     return lambda head: one.matches(head.fields)
 
 

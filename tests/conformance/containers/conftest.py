@@ -15,6 +15,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.conformance.containers.asking import namespace_for_all
+from tests.conformance.containers.probed import Probed
 from tests.conformance.kube import Kube, eventually
 from tests.e2e.harness import Cluster
 
@@ -49,3 +51,26 @@ def kube(cluster: Cluster) -> Iterator[Kube]:
         admin = Kube(client)
         eventually(lambda: admin.at("v1/nodes").items())
         yield admin
+
+
+@pytest.fixture(scope="module", params=["nftables", "userspace"])
+def proxy_mode(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Tests that ask for it run once in each proxy mode of the cluster."""
+    name = str(request.param)
+    cluster.podling("proxy-mode", name).ok()
+    yield name
+    cluster.podling("proxy-mode", "nftables").ok()
+
+
+@pytest.fixture(scope="session")
+def probed(kube: Kube) -> Iterator[Probed]:
+    """Pods with probes, made long before their tests look at them."""
+    with namespace_for_all(kube) as namespace:
+        yield Probed(kube, namespace)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _early(request: pytest.FixtureRequest) -> None:
+    """What is mostly waited for begins before the first test, where any test wants it."""
+    if any("probed" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("probed")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from podling.pki import podcertificates
 from tests.conformance.kube import Json, Kube, names
 from tests.conformance.operations import refused, walk
 from tests.conformance.world import World
@@ -136,11 +137,6 @@ def test_rights_are_asked_for_and_used(kube: Kube, world: World, namespace: str)
     " operations [Conformance]"
 )
 def test_pod_certificate_requests(kube: Kube, namespace: str) -> None:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ed25519
-
-    key = ed25519.Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     uid = "11111111-2222-3333-4444-555555555555"
 
     def request(name: str) -> Json:
@@ -153,8 +149,7 @@ def test_pod_certificate_requests(kube: Kube, namespace: str) -> None:
             "nodeName": "node-1",
             "nodeUID": uid,
             "maxExpirationSeconds": 86400,
-            "pkixPublicKey": base64.b64encode(public).decode(),
-            "proofOfPossession": base64.b64encode(key.sign(uid.encode())).decode(),
+            "stubPKCS10Request": base64.b64encode(podcertificates.stub("ED25519").request).decode(),
         }
         return {"metadata": {"name": name}, "spec": spec}
 

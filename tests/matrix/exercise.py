@@ -23,23 +23,6 @@ REVIEWS: dict[str, Json] = {
     "SubjectAccessReview": {"spec": {**ATTRIBUTES, "user": "jane"}},
     "LocalSubjectAccessReview": {"metadata": {"namespace": NAMESPACE}, "spec": {**ATTRIBUTES, "user": "jane"}},
 }
-UID = "11111111-2222-3333-4444-555555555555"
-WITHOUT_BASE: dict[str, Json] = {
-    "PodCertificateRequest": {
-        "metadata": {"name": "asks"},
-        "spec": {
-            "signerName": "example.com/signer",
-            "podName": "web",
-            "podUID": UID,
-            "serviceAccountName": "default",
-            "serviceAccountUID": UID,
-            "nodeName": "node-1",
-            "nodeUID": UID,
-            "pkixPublicKey": "AA==",
-            "proofOfPossession": "AA==",
-        },
-    }
-}
 
 
 class Matrix:
@@ -75,8 +58,6 @@ def home(entry: Resource) -> str:
 
 
 def example(entry: Resource) -> Json:
-    if entry.kind in WITHOUT_BASE:
-        return {**WITHOUT_BASE[entry.kind], "apiVersion": entry.api_version, "kind": entry.kind}
     made = {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
     made["metadata"].pop("namespace", None)
     return newer_event(made) if entry.api_version == "events.k8s.io/v1" else made

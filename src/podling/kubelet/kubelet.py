@@ -28,6 +28,7 @@ from podling.kubelet.logs import rotate
 from podling.kubelet.machine import read_machine
 from podling.kubelet.node import capacity
 from podling.kubelet.nodeagent import NodeAgent
+from podling.kubelet.podcertificates import PodCertificates
 from podling.kubelet.podstate import GRACE, attempt_of, state_of
 from podling.kubelet.podvolumes import unmount
 from podling.kubelet.podworker import PodWorker
@@ -82,6 +83,7 @@ class Kubelet:
             references=References(self._transport, self.env, self._tasks),
             services=self._services,
             tokens=TokenCache(self._rest, self.env),
+            certificates=PodCertificates(self._transport, self.env, self._tasks, self.recorder, config.node_name),
             node=NodeFacts(config.node_name, config.internal_ip, capacity(config, self._machine)),
             memory=self._machine.memory,
             calls=asyncio.Semaphore(config.concurrency),

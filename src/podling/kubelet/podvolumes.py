@@ -86,6 +86,7 @@ class PodVolumes:
             sources=sources,
             node=self._around.node,
             token=partial(self._around.tokens.token, pod),
+            certificate=partial(self._around.certificates.credentials, pod, self._wake),
             memory=self._memory(pod),
         )
         mounted = await kind.mount(volume, context)

@@ -12,6 +12,7 @@ from podling.client.rest import Rest
 from podling.env import Env
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.downward import NodeFacts
+from podling.kubelet.podcertificates import PodCertificates
 from podling.kubelet.references import References
 from podling.kubelet.tokens import TokenCache
 from podling.runtime.interface import Runtime
@@ -26,6 +27,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     references: References
     services: Informer
     tokens: TokenCache
+    certificates: PodCertificates
     node: NodeFacts
     memory: int
     """Of the node, in bytes."""

@@ -28,6 +28,11 @@ def invalid(path: str, value: Any, detail: str) -> Cause:
     return Cause("FieldValueInvalid", _text(f"Invalid value: {shown(value)}", detail), path)
 
 
+def omitted(path: str, detail: str) -> Cause:
+    """An invalid value that is not shown: too large, or nobody's business."""
+    return Cause("FieldValueInvalid", _text("Invalid value", detail), path)
+
+
 def unsupported(path: str, value: Any, supported: Iterable[str]) -> Cause:
     listed = ", ".join(f'"{option}"' for option in supported)
     return Cause(

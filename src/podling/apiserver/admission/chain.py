@@ -29,6 +29,7 @@ from podling.apiserver.admission.firststatus import FirstStatus
 from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
+from podling.apiserver.admission.podcertificates import PodCertificateRequests
 from podling.apiserver.admission.podsecurity import PodSecurity
 from podling.apiserver.admission.podtopologylabels import PodTopologyLabels
 from podling.apiserver.admission.priority import Priority
@@ -134,7 +135,7 @@ class Admission:
             NamespaceLifecycle(cache),
             LimitRanger(cache),
             ServiceAccount(env, cache),
-            NodeRestriction(),
+            NodeRestriction(cache, authorizer),
             TaintNewNodes(),
             PodSecurity(env, cache),
             Priority(cache, config.priority_classes),
@@ -146,6 +147,7 @@ class Admission:
             RuntimeClass(cache),
             CertificateRequesters(env),
             TrustAnchors(),
+            PodCertificateRequests(env, authorizer),
             CertificateApproval(authorizer),
             CertificateSigning(authorizer),
             ClusterTrustBundleAttest(authorizer),

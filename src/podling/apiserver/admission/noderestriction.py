@@ -13,8 +13,10 @@ import orjson
 
 from podling.api.errors import Forbidden, forbidden, not_found
 from podling.api.objects import key_of
+from podling.apiserver.admission import nodepodcertificates
 from podling.apiserver.authorization.node import LEASES, node_of
 from podling.apiserver.authorization.podreferences import references
+from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.message import User
 from podling.storage.watchcache import WatchCache
 
@@ -50,13 +52,17 @@ _OWN_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 class NodeRestriction:
     subresources = True
 
+    def __init__(self, cache: WatchCache, authorizer: Authorizer) -> None:
+        certificates = (nodepodcertificates.GROUP, "PodCertificateRequest")
+        self._rules = {**_RULES, certificates: nodepodcertificates.rule(cache, authorizer)}
+
     async def admit(self, attempt: Attempt) -> None:
         """Subresources too."""
         node = node_of(attempt.request.user)
         if node is None:
             return
         kind = attempt.served.kind
-        if rule := _RULES.get((kind.group, kind.kind)):
+        if rule := self._rules.get((kind.group, kind.kind)):
             rule(node, attempt)
 
 

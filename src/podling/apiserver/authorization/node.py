@@ -43,6 +43,7 @@ class NodeAuthorizer:
             ("", "serviceaccounts"): self._token,
             ("", "nodes"): _own_node,
             ("", "pods"): self._pods,
+            ("certificates.k8s.io", "podcertificaterequests"): self._certificate,
             ("storage.k8s.io", "volumeattachments"): self._attachment,
             ("storage.k8s.io", "csinodes"): _own_name,
             ("coordination.k8s.io", "leases"): _own_lease,
@@ -102,9 +103,27 @@ class NodeAuthorizer:
         return ALLOWED if own else _unrelated(node)
 
     def _token(self, node: str, question: Question) -> Verdict:
+        if question.verb == "get" and not question.subresource:
+            return self._related(node, question)
         if question.verb != "create" or question.subresource != "token":
             return Decision(False, "can only create tokens for individual service accounts")
         return self._related(node, question)
+
+    def _certificate(self, node: str, question: Question) -> Verdict:
+        if question.subresource:
+            return Decision(False, "can only create, get, list and watch podcertificaterequests")
+        if question.verb == "create":
+            # Which ones is for admission to say.
+            return ALLOWED
+        if question.verb == "get":
+            found = self._cache.get(key_of(question.group, question.resource, question.namespace, question.name))
+            own = found is not None and found.head.fields.get("spec.nodeName") == node
+            return ALLOWED if own else _unrelated(node)
+        if question.verb not in READ:
+            return Decision(False, "can only create, get, list and watch podcertificaterequests")
+        if selected(question.field_selector, "spec.nodeName") == node:
+            return ALLOWED
+        return Decision(False, "can only list/watch podcertificaterequests with spec.nodeName field selector")
 
     def _pods(self, node: str, question: Question) -> Verdict:
         if question.subresource or question.verb not in READ:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import ServiceAccountTokenProjection, Volume
-from podling.kubelet.volumes import downwardapi, keys, trustbundles
+from podling.kubelet.volumes import downwardapi, keys, podcertificates, trustbundles
 from podling.kubelet.volumes.atomic import File
 from podling.kubelet.volumes.keys import DEFAULT_MODE
 from podling.kubelet.volumes.types import (
@@ -39,7 +39,7 @@ class _ProjectedVolume:
         mode, user = wanted.default_mode, wanted.default_user
         files: dict[str, File] = {}
         refresh: list[float] = []
-        for part in wanted.sources:
+        for index, part in enumerate(wanted.sources):
             if part.config_map is not None:
                 named = part.config_map
                 optional = bool(named.optional)
@@ -59,6 +59,11 @@ class _ProjectedVolume:
                 bundle = part.cluster_trust_bundle
                 anchors = trustbundles.content(bundle, context.sources.trust_bundles)
                 files[bundle.path] = File(anchors, DEFAULT_MODE if mode is None else mode, bundle.user or user)
+            elif part.pod_certificate is not None:
+                issued = await context.certificate(volume.name, index, part.pod_certificate)
+                only = _only_user(context.pod)
+                files |= podcertificates.payload(part.pod_certificate, issued, context.group, only, mode)
+                refresh.append(issued.refresh_at)
         return Mounted(context.folder, files, min(refresh) if refresh else None, in_memory=True)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from podling.api.kinds.core.pod import Pod
-from podling.api.kinds.core.volume import Volume
+from podling.api.kinds.core.volume import PodCertificateProjection, Volume
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.environment import Sources
 from podling.kubelet.volumes.atomic import File
@@ -36,8 +36,31 @@ class Token(msgspec.Struct, frozen=True):
         return self.issued_at + min(0.8 * (self.expires_at - self.issued_at), 86_400.0)
 
 
+class Credentials(msgspec.Struct, frozen=True):
+    """A key and the certificates issued for it (PEM); times in wall-clock seconds."""
+
+    key: bytes
+    chain: bytes
+    refresh_at: float
+    """When to look again."""
+    due_at: float
+    """When the signer wants it to be renewed."""
+    ends_at: float
+
+    def later(self, refresh_at: float) -> Credentials:
+        return msgspec.structs.replace(self, refresh_at=refresh_at)
+
+
 TokenSource = Callable[[str, int], Awaitable[Token]]
 """(audience, seconds) → a token of the Pod's service account; may answer from memory while it is fresh."""
+
+
+CertificateSource = Callable[[str, int, PodCertificateProjection], Awaitable[Credentials]]
+"""(volume, which source of it, what it says) → what was issued. Raises MountFailure as long as nothing was."""
+
+
+async def no_certificates(volume: str, index: int, wanted: PodCertificateProjection) -> Credentials:
+    raise MountFailure("no certificates are issued here")
 
 
 class MountContext(msgspec.Struct, frozen=True):
@@ -50,6 +73,7 @@ class MountContext(msgspec.Struct, frozen=True):
     sources: Sources
     node: NodeFacts
     token: TokenSource
+    certificate: CertificateSource = no_certificates
     memory: int | None = None
     """Bytes a volume in memory may have at most; None: this process can mount none, its folder is on disk."""
 

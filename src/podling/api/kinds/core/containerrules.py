@@ -8,7 +8,7 @@ from typing import Any, Final
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.core import envrules, handlerrules, resourcerules, volumerules
+from podling.api.kinds.core import envrules, handlerrules, resourcerules, volumerules, volumesources
 
 Json = dict[str, Any]
 
@@ -200,7 +200,7 @@ def profile(path: str, given: Json | None, what: str) -> list[Cause]:
     if kind == "Localhost":
         if not (local or "").strip():
             return [causes.required(f"{path}.localhostProfile", f"must be set when {what} type is Localhost")]
-        return volumerules.descending(f"{path}.localhostProfile", str(local)) if what == "seccomp" else []
+        return volumesources.descending(f"{path}.localhostProfile", str(local)) if what == "seccomp" else []
     if local is not None:
         text = f"can only be set when {what} type is Localhost"
         return [causes.invalid(f"{path}.localhostProfile", local, text)]

@@ -90,12 +90,24 @@ class ClusterTrustBundleProjection(View, frozen=True):
     user: int | None = None
 
 
+class PodCertificateProjection(View, frozen=True):
+    signer_name: str = ""
+    key_type: str = ""
+    max_expiration_seconds: int | None = None
+    credential_bundle_path: str = ""
+    key_path: str = ""
+    certificate_chain_path: str = ""
+    user_annotations: dict[str, str] = field(default_factory=dict)
+    user: int | None = None
+
+
 class VolumeProjection(View, frozen=True):
     secret: SecretProjection | None = None
     downward_api: DownwardAPIProjection | None = field(default=None, name="downwardAPI")
     config_map: ConfigMapProjection | None = None
     service_account_token: ServiceAccountTokenProjection | None = None
     cluster_trust_bundle: ClusterTrustBundleProjection | None = None
+    pod_certificate: PodCertificateProjection | None = None
 
 
 class ProjectedVolumeSource(View, frozen=True):

@@ -8,8 +8,8 @@ from typing import Any, Final
 from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.core import envrules, persistentvolumeclaim, resourcerules
-from podling.api.kinds.core.volumesources import REMOTE, host_path, needs, nfs, no_backsteps
+from podling.api.kinds.core import certificatesources, envrules, persistentvolumeclaim, resourcerules
+from podling.api.kinds.core.volumesources import REMOTE, descending, file_path, host_path, needs, nfs
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ def _items(path: str, source: Json) -> list[Cause]:
     for index, item in enumerate(source.get("items") or ()):
         here = f"{path}.items[{index}]"
         found += [] if item.get("key") else [causes.required(f"{here}.key")]
-        found += _file_path(f"{here}.path", item.get("path", ""))
+        found += file_path(f"{here}.path", item.get("path", ""))
         found += _mode(f"{here}.mode", item.get("mode"))
     return found
 
@@ -75,7 +75,7 @@ def _downward(path: str, source: Json) -> list[Cause]:
 
 
 def _downward_file(path: str, item: Json) -> list[Cause]:
-    found = _file_path(f"{path}.path", item.get("path", ""))
+    found = file_path(f"{path}.path", item.get("path", ""))
     field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
     if field is not None:
         found += envrules.field_ref(f"{path}.fieldRef", field, envrules.VOLUME_FIELDS)
@@ -101,7 +101,7 @@ def _projected(path: str, source: Json) -> list[Cause]:
         found += check(f"{here}.{given[0]}", projection[given[0]]) if check else []
         for name in given[1:]:
             found.append(causes.forbidden(f"{here}.{name}", "may not specify more than 1 volume type per source"))
-    return found
+    return found + certificatesources.conflicts(path, source.get("sources") or [])
 
 
 def _named(path: str, source: Json) -> list[Cause]:
@@ -117,7 +117,7 @@ def _token(path: str, source: Json) -> list[Cause]:
     if seconds > 1 << 32:
         text = "may not specify a duration larger than 2^32 seconds"
         found.append(causes.invalid(f"{path}.expirationSeconds", seconds, text))
-    return found + _file_path(f"{path}.path", source.get("path", ""))
+    return found + file_path(f"{path}.path", source.get("path", ""))
 
 
 def _ephemeral(path: str, source: Json) -> list[Cause]:
@@ -152,27 +152,13 @@ _PROJECTIONS: Final[dict[str, Callable[[str, Json], list[Cause]]]] = {
     "configMap": _named,
     "downwardAPI": _downward,
     "serviceAccountToken": _token,
+    "clusterTrustBundle": certificatesources.trust_bundle,
+    "podCertificate": certificatesources.pod_certificate,
 }
 
 
 def _mode(path: str, mode: int | None) -> list[Cause]:
     return [] if mode is None or 0 <= mode <= 0o777 else [causes.invalid(path, mode, _MODE_TEXT)]
-
-
-def descending(path: str, value: str) -> list[Cause]:
-    """A path that stays inside its root."""
-    found = [causes.invalid(path, value, "must be a relative path")] if value.startswith("/") else []
-    return found + no_backsteps(path, value)
-
-
-def _file_path(path: str, value: str) -> list[Cause]:
-    """A file inside a volume; names beginning with two dots are the writer's own."""
-    if not value:
-        return [causes.required(path)]
-    found = descending(path, value)
-    if value.startswith("..") and not value.startswith("../"):
-        found.append(causes.invalid(path, value, "must not start with '..'"))
-    return found
 
 
 def mounts(path: str, container: Json, known: set[str]) -> list[Cause]:

@@ -33,6 +33,22 @@ def no_backsteps(path: str, value: str) -> list[Cause]:
     return [causes.invalid(path, value, "must not contain '..'")] if ".." in value.split("/") else []
 
 
+def descending(path: str, value: str) -> list[Cause]:
+    """A path that stays inside its root."""
+    found = [causes.invalid(path, value, "must be a relative path")] if value.startswith("/") else []
+    return found + no_backsteps(path, value)
+
+
+def file_path(path: str, value: str) -> list[Cause]:
+    """A file inside a volume; names beginning with two dots are the writer's own."""
+    if not value:
+        return [causes.required(path)]
+    found = descending(path, value)
+    if value.startswith("..") and not value.startswith("../"):
+        found.append(causes.invalid(path, value, "must not start with '..'"))
+    return found
+
+
 def host_path(path: str, source: Json) -> list[Cause]:
     where = source.get("path", "")
     if not where:

@@ -30,6 +30,7 @@ NODE_RULES = (
     rule("create delete get patch update", "storage.k8s.io", "csinodes"),
     rule(READ, "node.k8s.io", "runtimeclasses"),
     rule(READ, "certificates.k8s.io", "clustertrustbundles"),
+    rule("create get list watch", "certificates.k8s.io", "podcertificaterequests"),
 )
 
 _SCHEDULER = (

@@ -22,7 +22,7 @@ from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
 from podling.controllermanager.manager import ControllerManager
 from podling.controllermanager.served import served_by
-from podling.env import SystemEnv
+from podling.env import Env, SystemEnv
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.kubelet import Kubelet
 from podling.network.unixdialer import RefusingDialer
@@ -61,14 +61,16 @@ class Runtime(FakeRuntime):
 class World:
     """Started on construction, usable from any thread until `stop`."""
 
-    def __init__(self, nodes: int = 2) -> None:
+    def __init__(self, nodes: int = 2, env: Env | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`env` is where time and chance come from, `loop` what everything runs on."""
+        self._env = env or SystemEnv()
         self.authority = CertificateAuthority.create("conformance", SystemEnv().now())
         self._folder = tempfile.TemporaryDirectory(prefix="podling-conformance-")
         self.folder = Path(self._folder.name)
         self._nodes = nodes
         self._ready = threading.Event()
         self._failed: BaseException | None = None
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._thread = threading.Thread(target=self._live, name="conformance world")
         self._thread.start()
@@ -125,7 +127,7 @@ class World:
             self._ready.set()
 
     async def _body(self) -> None:
-        env, storage = SystemEnv(), MemoryStorage()
+        env, storage = self._env, MemoryStorage()
         self.server = ApiServer(self._config(), storage, env, RefusingDialer("the node is simulated"), streams=STREAMS)
         await self.server.start()
         try:
@@ -137,7 +139,7 @@ class World:
             await self.server.stop()
             await storage.close()
 
-    async def _start(self, tasks: Supervisor, env: SystemEnv) -> None:
+    async def _start(self, tasks: Supervisor, env: Env) -> None:
         settings = Settings(root_ca=self.authority.pair.certificate.decode(), started=env.now())
         catalog = self.server.backend.catalog
         manager = ControllerManager(
@@ -150,7 +152,7 @@ class World:
         for number in range(1, self._nodes + 1):
             tasks.start(f"node {number}", self._kubelet(number, env).run())
 
-    def _kubelet(self, number: int, env: SystemEnv) -> Kubelet:
+    def _kubelet(self, number: int, env: Env) -> Kubelet:
         name = f"node-{number}"
         runtime = Runtime(env, pods=f"10.244.{number}.0/24", courses=COURSES, default=Course(**QUICK), sandbox=0.001)
         config = KubeletConfig(name, self.folder / name, f"172.31.0.{number + 1}", capacity=CAPACITY)

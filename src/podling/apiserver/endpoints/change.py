@@ -74,7 +74,7 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     """The checked new state, None where nothing changes; and whether the client named the revision."""
     served = wanted.served
     old = served.hub_json(current)
-    new = wanted.make(served.hub_json(current))
+    new = wanted.make({} if wanted.replaces else served.hub_json(current))
     metadata = new["metadata"]
     said = metadata.pop("resourceVersion", "")
     old["metadata"].pop("resourceVersion", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -19,6 +20,8 @@ from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.served import Served
 
 Json = dict[str, Any]
+# It may also stand in a text, so who has it is asked further.
+_EMPTY_RECORD = re.compile(rb'"managedFields"\s*:\s*\[\s*\]')
 
 
 async def update(backend: Backend, request: Request) -> Response:
@@ -67,7 +70,7 @@ def _check_conditional(served: Served, hub: Json) -> None:
 
 def forgets(body: bytes) -> bool:
     """Whether a JSON body has `managedFields: []`, which checking drops: the record is to be forgotten."""
-    if b'"managedFields"' not in body or body[:1] != b"{":
+    if body[:1] != b"{" or not _EMPTY_RECORD.search(body):
         return False
     metadata = orjson.loads(body).get("metadata")
     return isinstance(metadata, dict) and metadata.get("managedFields") == []

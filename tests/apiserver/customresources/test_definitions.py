@@ -154,3 +154,17 @@ async def test_a_restarted_server_serves_what_was_defined() -> None:
         await api.make(CRONTABS, crontab())
     async with serving(storage) as api:
         assert (await api.get(f"{CRONTABS}/a")).status_code == 200
+
+
+async def test_an_applier_may_change_the_version_and_leave_its_labels_behind() -> None:
+    async with serving() as api:
+        await defined(api, definition(version("v1"), version("v1beta1", storage=False)))
+        first = crontab() | {"metadata": {"name": "a", "labels": {"tier": "one"}}}
+        made = await api.patch(f"{CRONTABS}/a", first, "apply-patch+yaml", fieldManager="m")
+        assert made.json()["metadata"]["labels"] == {"tier": "one"}
+        second = crontab(api="v1beta1") | {"metadata": {"name": "a"}}
+        there = f"/apis/{GROUP}/v1beta1/namespaces/default/crontabs/a"
+        answer = await api.patch(there, second, "apply-patch+yaml", fieldManager="m")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["metadata"]["name"] == "a"
+        assert "labels" not in answer.json()["metadata"]

@@ -259,7 +259,7 @@ def _add_back(merged: Json, pruned: Json, version: str, of: str, managed: Tree, 
     merged, pruned = (versions.convert(obj, version, of) for obj in (merged, pruned))
     there, left = (with_names(comparing.set_of(obj, plan), plan) for obj in (merged, pruned))
     kept = fieldset.join(left, with_names(managed, plan))
-    return versions.convert(remove(merged, fieldset.without(there, kept), plan), of, version)
+    return versions.convert(remove(merged, _but_metadata(fieldset.without(there, kept)), plan), of, version)
 
 
 def with_names(tree: Tree, plan: Plan | None) -> Tree:

@@ -54,7 +54,7 @@ async def contents(tmp_path: Path, source: dict[str, Any], **spec: Any) -> dict[
 
 
 def test_every_type_is_found_by_the_scan() -> None:
-    assert set(types()) == {"config_map", "downward_api", "empty_dir", "host_path", "projected", "secret"}
+    assert set(types()) == {"config_map", "downward_api", "empty_dir", "host_path", "image", "projected", "secret"}
 
 
 async def test_a_config_map_shows_all_keys_or_the_chosen_ones(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from podling.keeper import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-SHARED_MEMORY = "shm"
+SHARED_MEMORY, PROCESSES = "shm", "pid"
 KINDS = {"net": kernel.NEWNET, "ipc": kernel.NEWIPC, "uts": kernel.NEWUTS}
 
 
@@ -24,7 +24,8 @@ class Namespaces:
 
     def __init__(self, folder: str, host_net: int) -> None:
         self._folder, self._host_net = folder, host_net
-        self._own = {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in (*KINDS, "mnt")}
+        kinds = (*KINDS, "mnt", PROCESSES)
+        self._own = {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
 
     def path(self, sandbox: str, kind: str) -> str:
         """What a runtime is told to join: the Pod's namespace, or the node's where the Pod has none of its own."""
@@ -64,6 +65,22 @@ class Namespaces:
         except OSError:
             self.remove(sandbox)
             raise
+
+    def create_processes(self, sandbox: str, spawn: Callable[[], int]) -> int:
+        """A process namespace for the whole sandbox: what `spawn` starts is its first process, and its life is that of
+        all others in it. Returns its number. Raises OSError."""
+        kernel.unshare(kernel.NEWPID)
+        try:
+            pid = spawn()
+        finally:
+            kernel.setns(self._own[PROCESSES], kernel.NEWPID)
+        path = f"{self._folder}/{sandbox}/{PROCESSES}"
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        kernel.mount(f"/proc/{pid}/ns/pid", path, flags=kernel.MS_BIND)
+        return pid
+
+    def shares_processes(self, sandbox: str) -> bool:
+        return os.path.exists(f"{self._folder}/{sandbox}/{PROCESSES}")
 
     def remove(self, sandbox: str) -> None:
         folder = f"{self._folder}/{sandbox}"
@@ -118,5 +135,6 @@ def _shared_memory(folder: str) -> None:
 
 
 def _sysctl(name: str, value: str) -> None:
-    with open(f"/proc/sys/{name.replace('.', '/')}", "w", encoding="ascii") as setting:
+    path = name.translate({ord("."): "/", ord("/"): "."})  # a dot inside of a part is written as a slash
+    with open(f"/proc/sys/{path}", "w", encoding="ascii") as setting:
         setting.write(value)

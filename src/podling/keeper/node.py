@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import binascii
 import os
+import signal
 import socket
 
-from podling.keeper import cgroups
+from podling.keeper import cgroups, limits
 from podling.keeper.clock import now
 from podling.keeper.containers import Container
 from podling.keeper.execs import Execs
-from podling.keeper.namespaces import Namespaces
+from podling.keeper.namespaces import PROCESSES, Namespaces
 from podling.keeper.processes import Processes
 from podling.keeper.records import Records
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from podling.keeper.loop import Loop
+
+
+FIRST_PROCESS = ["/usr/bin/env", "--ignore-signal=CHLD", "sleep", "infinity"]
+"""What lives in a process namespace that containers share: whoever ignores its children's ends has them reaped."""
 
 
 class Answer:
@@ -44,6 +49,7 @@ class Node:
         self.execs = Execs(loop, self.processes)
         self.containers = {name: Container(self, record) for name, record in records.containers.items()}
         self.listeners: dict[str, socket.socket] = {}
+        self._first: dict[str, int] = {}
         self.tell: Callable[[str, str, str], None] = lambda kind, name, sandbox: None
 
     def host_pid(self, pid: int) -> int:
@@ -128,17 +134,47 @@ class Node:
         known = self.records.sandboxes.get(name)
         if known is None or not known["ready"]:
             self.namespaces.remove(name)
-            self.namespaces.create(name, request["own"], request["hostname"], request.get("sysctls", {}))
+            own = [kind for kind in request["own"] if kind != PROCESSES]
+            self.namespaces.create(name, own, request["hostname"], request.get("sysctls", {}))
+            if PROCESSES in request["own"]:
+                self._share_processes(name)
             record = {key: request[key] for key in ("id", "labels", "cgroup")}
             self._add_sandbox({**record, "ready": True, "created_at": now()})
             self.tell("sandbox", name, name)
         answer.ok({}, self.namespaces.open(name, "net"))
 
+    def _share_processes(self, name: str) -> None:
+        """The first process of the sandbox's own process namespace does nothing but live."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+
+        def spawn() -> int:
+            return self.processes.spawn(FIRST_PROCESS, {0: null, 1: null, 2: null}, lambda status: self._lost(name))
+
+        try:
+            self._first[name] = self.namespaces.create_processes(name, spawn)
+        except OSError:
+            self.namespaces.remove(name)
+            raise
+        finally:
+            os.close(null)
+
+    def _lost(self, name: str) -> None:
+        """The first process has ended, and the kernel ended all others with it: no container can start any more."""
+        record = self.records.sandboxes.get(name)
+        if self._first.pop(name, 0) and record is not None:
+            self.records.save_sandbox({**record, "ready": False})
+            self.tell("sandbox", name, name)
+
+    def _end_namespaces(self, name: str) -> None:
+        if first := self._first.pop(name, 0):
+            os.kill(first, signal.SIGKILL)
+        self.namespaces.remove(name)
+
     def _add_sandbox(self, record: dict[str, Any]) -> None:
         try:
             self.records.add_sandbox(record)
         except OSError:
-            self.namespaces.remove(record["id"])
+            self._end_namespaces(record["id"])
             raise
 
     def label_sandbox(self, request: dict[str, Any], answer: Answer) -> None:
@@ -156,7 +192,7 @@ class Node:
         def one_less() -> None:
             left[0] -= 1
             if left[0] <= 0:
-                self.namespaces.remove(record["id"])
+                self._end_namespaces(record["id"])
                 self.records.save_sandbox({**record, "ready": False})
                 answer.ok({})
 
@@ -185,7 +221,7 @@ class Node:
             one_less()
 
     def _forget_sandbox(self, record: dict[str, Any]) -> None:
-        self.namespaces.remove(record["id"])
+        self._end_namespaces(record["id"])
         if record["cgroup"]:
             cgroups.remove(self.cgroups, record["cgroup"])
         if record["id"] in self.records.sandboxes:
@@ -218,6 +254,14 @@ class Node:
 
     def kill_container(self, request: dict[str, Any], answer: Answer) -> None:
         self._container(request).kill(int(request["signal"]))
+        answer.ok({})
+
+    def update_container(self, request: dict[str, Any], answer: Answer) -> None:
+        """Other limits for a running container; its client's labels are replaced with them."""
+        record = self._running(request)
+        limits.change(self.cgroups, record["cgroup"], request["resources"])
+        record["labels"] = request["labels"]
+        self.records.save_container(record)
         answer.ok({})
 
     def container(self, request: dict[str, Any], answer: Answer) -> None:
@@ -271,7 +315,8 @@ class Node:
         answer.ok(self._paths(self._sandbox(request)["id"]))
 
     def _paths(self, sandbox: str) -> dict[str, str]:
-        return {kind: self.namespaces.path(sandbox, kind) for kind in ("net", "ipc", "uts", "shm")}
+        kinds = ("net", "ipc", "uts", "shm", *((PROCESSES,) if self.namespaces.shares_processes(sandbox) else ()))
+        return {kind: self.namespaces.path(sandbox, kind) for kind in kinds}
 
     def _sandbox(self, request: dict[str, Any]) -> dict[str, Any]:
         record = self.records.sandboxes.get(request["id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from podling.api.kinds.core.container import EphemeralContainer
 from podling.api.kinds.core.pod import Pod
 from podling.kubelet import podstate
 from podling.kubelet.environment import ConfigError
@@ -24,7 +25,9 @@ def container_config(
     resources: Resources,
     log_path: str,
 ) -> ContainerConfig:
-    """Raises ConfigError where runAsNonRoot forbids what the image wants."""
+    """Raises ConfigError where runAsNonRoot forbids what the image wants, or a target container does not run."""
+    if isinstance(container, EphemeralContainer) and container.target_container_name and not step.target:
+        raise ConfigError(f"unable to find target container {container.target_container_name}")
     known = dict(variables)
     return ContainerConfig(
         id=id,
@@ -42,6 +45,7 @@ def container_config(
         stdin_once=container.stdin_once,
         log_path=log_path,
         labels=_labels(pod, container, step, image),
+        processes_of=step.target,
         stop_signal=(container.lifecycle.stop_signal or "") if container.lifecycle is not None else "",
     )
 
@@ -91,6 +95,8 @@ def security(pod: Pod, container: AnyContainer, image: Image) -> Security:
         group=group,
         user_name=image.user if user is None else "",
         supplemental_groups=groups,
+        strict_groups=whole is not None and whole.supplemental_groups_policy == "Strict",
+        unmasked_proc=own is not None and own.proc_mount == "Unmasked",
         privileged=privileged,
         read_only_root=bool(own is not None and own.read_only_root_filesystem),
         no_new_privileges=escalation is False and not privileged,

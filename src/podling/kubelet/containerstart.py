@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from podling.api.kinds.core.pod import Pod
-from podling.kubelet import podstate, termination
+from podling.kubelet import envfile, podstate, termination
 from podling.kubelet.containerconfig import container_config
-from podling.kubelet.environment import ConfigError, Sources, environment, references
+from podling.kubelet.environment import ConfigError, Sources, environment, files, references
 from podling.kubelet.hooks import run_hook
 from podling.kubelet.mounts import mounts_of, shown
 from podling.kubelet.podsync import Start, grace_of
@@ -24,11 +24,11 @@ Policy = Literal["Always", "IfNotPresent", "Never"]
 
 
 class StartFailure(Exception):
-    """There is no container; `reason` and `message` are what its status shows as waiting."""
+    """There is no container; `reason` and `message` are what its status shows as waiting, `image` what is not there."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, image: str = "") -> None:
         super().__init__(message)
-        self.reason, self.message = reason, message
+        self.reason, self.message, self.image = reason, message, image
 
 
 class ContainerStart:
@@ -52,8 +52,9 @@ class ContainerStart:
 
     async def run(self) -> bool:
         """Whether it started; what did not is kept by the runtime as a run that ended. Raises StartFailure."""
-        image = await self._image()
-        await self._create(image)
+        images = await self._volume_images()
+        image = await self._image(self.container.image, self.container.image_pull_policy)
+        await self._create(image, images)
         self._tell("Normal", "Created", "Container created")
         try:
             async with self._around.calls:
@@ -76,9 +77,23 @@ class ContainerStart:
             self._tell("Normal", "Killing", "FailedPostStartHook")
             await self._around.runtime.stop_container(self.id, grace_of(self._pod))
 
-    async def _image(self) -> Image:
-        name, runtime = self.container.image, self._around.runtime
-        policy = cast(Policy, self.container.image_pull_policy or "IfNotPresent")
+    async def _volume_images(self) -> frozenset[str]:
+        """Mount what the container wants of volumes that are images; their names. Raises StartFailure."""
+        wanted = {mount.name for mount in self.container.volume_mounts}
+        chosen = [volume for volume in self._pod.spec.volumes if volume.image is not None and volume.name in wanted]
+        for volume in chosen:
+            assert volume.image is not None
+            image = await self._image(volume.image.reference, volume.image.pull_policy)
+            target, user = self._volumes[volume.name], f"volume-{self._pod.metadata.uid}-{volume.name}"
+            try:
+                await self._around.runtime.mount_image(image.id, str(target), user)
+            except RuntimeFailure as error:
+                self._tell("Warning", "Failed", f"Error: {error}")
+                raise StartFailure(error.reason, error.message) from error
+        return frozenset(volume.name for volume in chosen)
+
+    async def _image(self, name: str, wanted: str) -> Image:
+        runtime, policy = self._around.runtime, cast(Policy, wanted or "IfNotPresent")
         present = _satisfies(await runtime.images(), name, policy)
         if not present and policy != "Never":
             self._tell("Normal", "Pulling", f'Pulling image "{name}"')
@@ -90,7 +105,7 @@ class ContainerStart:
                 async with self._around.pulls:
                     image = await runtime.ensure_image(name, policy)
         except RuntimeFailure as error:
-            raise self._pull_failure(error) from error
+            raise self._pull_failure(name, error) from error
         if present:
             words = f'Container image "{name}" already present on machine and can be accessed by the pod'
         else:
@@ -100,8 +115,8 @@ class ContainerStart:
         self._tell("Normal", "Pulled", words)
         return image
 
-    def _pull_failure(self, error: RuntimeFailure) -> StartFailure:
-        name, reason, message = self.container.image, error.reason, error.message
+    def _pull_failure(self, name: str, error: RuntimeFailure) -> StartFailure:
+        reason, message = error.reason, error.message
         if reason == "ErrImageNeverPull":
             message = f'Container image "{name}" is not present with pull policy of Never'
             self._tell("Warning", "ErrImageNeverPull", message)
@@ -111,16 +126,16 @@ class ContainerStart:
         else:
             self._tell("Warning", "Failed", f'Failed to pull image "{name}": {message}')
         self._tell("Warning", "Failed", f"Error: {reason}")
-        return StartFailure(reason, message)
+        return StartFailure(reason, message, name)
 
-    async def _create(self, image: Image) -> None:
+    async def _create(self, image: Image, images: frozenset[str]) -> None:
         config, pod, name = self._around.config, self._pod, self._step.name
         folder = config.pod_folder(pod.metadata.uid)
         last_words = termination_file(folder, name, self._step.number)
         log = log_file(self._around, pod, name, self._step.number)
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
-            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words, shown(pod))
+            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words, shown(pod), images)
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(
                 pod, self.container, self._step, self.id, image, variables, mounts, resources, str(log)
@@ -144,7 +159,20 @@ class ContainerStart:
         services = [*self._around.services.list(namespace)]
         if namespace != "default" and (kubernetes := self._around.services.get("default", "kubernetes")):
             services.append(kubernetes)
-        return Sources(*found, services=tuple(service.view for service in services))
+        return Sources(
+            *found, services=tuple(service.view for service in services), files=await self._files_of_variables()
+        )
+
+    async def _files_of_variables(self) -> dict[tuple[str, str], str | None]:
+        found: dict[tuple[str, str], str | None] = {}
+        for volume, path in files(self.container):
+            if (root := self._volumes.get(volume)) is None:
+                raise ConfigError(f'volume "{volume}" is not mounted')
+            try:
+                found[volume, path] = await self._around.env.in_thread(envfile.read, root, path)
+            except (ValueError, OSError) as error:
+                raise ConfigError(f"couldn't parse env file {path}: {error}") from error
+        return found
 
 
 def _ignore() -> None:

@@ -14,13 +14,16 @@ from functools import partial
 
 import msgspec
 
+from podling.api.errors import ApiError
+from podling.api.kinds.core.node import Node
 from podling.api.objects import Object
 from podling.client.events import EventRecorder
 from podling.client.informer import Informer
-from podling.client.resources import PODS, SERVICES
+from podling.client.resources import NODES, PODS, SERVICES
 from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.env import Env, rfc3339
+from podling.kubelet.admission import allocatable, names_places, refusal
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.containerstart import log_file
 from podling.kubelet.downward import NodeFacts
@@ -142,11 +145,28 @@ class Kubelet:
             await self._services.wait_synced()
             for former in held.former:
                 await self.runtime.remove_sandbox(former.id)
+            if not worker.admitted:
+                await self._admit(worker)
             await worker.run()
         except Exception:
             log.exception("the worker of pod %s/%s ended", found.head.namespace, found.head.name)
         finally:
             del self._workers[found.head.uid]
+
+    async def _admit(self, worker: PodWorker) -> None:
+        """Look whether the node takes the Pod. The books are read and written without a pause between."""
+        node = await self._node() if names_places(worker.pod.spec) else None
+        others = [each.claim for each in self._workers.values() if each.holds]
+        worker.admit(refusal(worker.pod, others, allocatable(self._around.node.allocatable), node))
+
+    async def _node(self) -> Node:
+        """This node as the API has it."""
+        while True:
+            try:
+                return msgspec.convert((await self._rest.get(NODES, "", self.config.node_name)).object, Node)
+            except ApiError as error:
+                log.info("node %s: %s", self.config.node_name, error)
+                await self.env.sleep(RECONNECT)
 
     async def _bury_orphans(self) -> None:
         """End what runs of Pods that the API does not know, remove folders nobody needs."""

@@ -20,13 +20,14 @@ def mounts_of(
     files: Path,
     termination: Path,
     shown: Collection[str] = (),
+    images: Collection[str] = (),
 ) -> tuple[Mount, ...]:
     """`volumes` by name, `files` holds those of /etc, `termination` is the file for the last message.
 
-    Those named in `shown` are read-only whatever the mount says. Raises ConfigError for a subPath that leaves its
-    volume. A container's own mount wins over the Pod's file.
+    Volumes named in `shown` are read-only whatever the mount says, and those in `images` hold no programs either.
+    Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
     """
-    out = [_mount(wanted, volumes, variables, wanted.name in shown) for wanted in container.volume_mounts]
+    out = [_mount(wanted, volumes, variables, shown, images) for wanted in container.volume_mounts]
     taken = {mount.target.rstrip("/") for mount in out}
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"/etc/{name}"
@@ -43,7 +44,13 @@ def shown(pod: Pod) -> frozenset[str]:
     return frozenset(each.name for each in pod.spec.volumes if any(getattr(each, kind) is not None for kind in kinds))
 
 
-def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[str, str], shown: bool) -> Mount:
+def _mount(
+    wanted: VolumeMount,
+    volumes: Mapping[str, Path],
+    variables: Mapping[str, str],
+    shown: Collection[str],
+    images: Collection[str],
+) -> Mount:
     root = volumes.get(wanted.name)
     if root is None:
         raise ConfigError(f'volume "{wanted.name}" is not mounted')
@@ -53,14 +60,20 @@ def _mount(wanted: VolumeMount, volumes: Mapping[str, Path], variables: Mapping[
         if missing:
             raise ConfigError(f"missing value for {missing[0]}")
         inside = expand(wanted.sub_path_expr, variables)
-    source = _inside(root, inside) if inside else root
-    return Mount(str(source), wanted.mount_path, wanted.read_only or shown)
+    try:
+        source = _inside(root, inside) if inside else root
+    except OSError as error:
+        raise ConfigError(f'failed to create subPath directory for volumeMount "{wanted.name}": {error}') from error
+    read_only = wanted.read_only or wanted.name in shown or wanted.name in images
+    return Mount(str(source), wanted.mount_path, read_only, wanted.name in images)
 
 
 def _inside(root: Path, sub_path: str) -> Path:
     """The real path below a volume, made as a folder where nothing is; links that lead out of it are refused."""
-    if sub_path.startswith("/") or ".." in Path(sub_path).parts:
-        raise ConfigError(f'subPath "{sub_path}" must be a relative path within the volume')
+    if sub_path.startswith("/"):
+        raise ConfigError(f"error SubPath `{sub_path}` must not be an absolute path")
+    if ".." in Path(sub_path).parts:
+        raise ConfigError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
     base, path = root.resolve(), (root / sub_path).resolve()
     if not path.is_relative_to(base):
         raise ConfigError(f'subPath "{sub_path}" leads out of the volume')

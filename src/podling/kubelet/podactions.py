@@ -114,14 +114,14 @@ class PodActions:
             delay = backoff.doubled(last)
         else:
             delay = min(max(2 * last, FIRST_CONFIG_RETRY), CONFIG_RETRY)
-        self._memory.wait(name, failure.reason, failure.message, delay)
+        self._memory.wait(name, failure.reason, failure.message, delay, failure.image)
 
     def back_off_pull(self, name: str) -> None:
         memory = self._memory
-        waiting, container = memory.waiting[name], declared(memory.pod, name)
-        if container is None:
+        waiting = memory.waiting[name]
+        if declared(memory.pod, name) is None:
             return
-        words = f'Back-off pulling image "{container.image}"'
+        words = f'Back-off pulling image "{waiting.image}"'
         message = f"{words}: {waiting.reason}: {waiting.message}"
         memory.waiting[name] = msgspec.structs.replace(waiting, reason="ImagePullBackOff", message=message)
         memory.tell("Normal", "BackOff", words, name)

@@ -47,18 +47,22 @@ class PodMemory:
             probes=self.probes.probed,
         )
 
-    def wait(self, key: str, reason: str, message: str, delay: float) -> None:
+    def wait(self, key: str, reason: str, message: str, delay: float, image: str = "") -> None:
         """Nothing more for a container (or the Pod, under "") for `delay` seconds."""
         now = self.around.env.now()
-        self.waiting[key] = Waiting(reason, message, now, now + delay, delay)
+        self.waiting[key] = Waiting(reason, message, now, now + delay, delay, image)
 
     def reference_changed(self) -> None:
         """A ConfigMap or Secret changed: show it, and try again at once what it may have prevented."""
         self.volumes_stale = True
+        self.retry_configuration()
+        self.wake.set()
+
+    def retry_configuration(self) -> None:
+        """What a container's configuration is made of has changed: no longer wait with one that could not be made."""
         for name, waiting in tuple(self.waiting.items()):
             if not name or waiting.reason == "CreateContainerConfigError":
                 self.waiting[name] = msgspec.structs.replace(waiting, until=0.0)
-        self.wake.set()
 
     def tell(self, type: str, reason: str, message: str, container: str = "") -> None:
         """An Event about the Pod, or about one of its containers."""

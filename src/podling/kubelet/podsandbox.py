@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podling.api.kinds.core.pod import Pod
-from podling.kubelet import etcfiles, podstate
+from podling.kubelet import etcfiles, podstate, sysctls
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.podsync import grace_of
 from podling.kubelet.qos import cgroup_of
@@ -11,7 +11,7 @@ from podling.runtime.interface import Sandbox, SandboxConfig
 
 
 def sandbox_config(pod: Pod, id: str, node_name: str) -> SandboxConfig:
-    meta, spec, security = pod.metadata, pod.spec, pod.spec.security_context
+    meta, spec = pod.metadata, pod.spec
     return SandboxConfig(
         id=id,
         pod_uid=meta.uid,
@@ -21,7 +21,8 @@ def sandbox_config(pod: Pod, id: str, node_name: str) -> SandboxConfig:
         host_network=spec.host_network,
         host_pid=spec.host_pid,
         host_ipc=spec.host_ipc,
-        sysctls={sysctl.name: sysctl.value for sysctl in security.sysctls} if security is not None else {},
+        shared_pid=bool(spec.share_process_namespace) and not spec.host_pid,
+        sysctls=sysctls.wanted(spec),
         labels={
             podstate.POD_UID: meta.uid,
             podstate.POD_NAME: meta.name,

@@ -97,6 +97,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     since: float
     until: float
     delay: float = 0.0
+    image: str = ""
+    """Which one could not be had."""
 
 
 class Probed(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +114,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 
     reason: str
     message: str
+    refused: bool = False
+    """The node never took the Pod: nothing of it was made, and its containers have no state."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from podling.kubelet.podstate import (
     AnyContainer,
     Attempt,
     Facts,
+    Failure,
     PodState,
     initialized,
     is_sidecar,
@@ -46,6 +47,8 @@ def status_of(
 ) -> Json:
     """The whole status. `before` is the last one (transition times, what others wrote is left to the merge);
     `runtime` names the runtime in container ids (`crun`)."""
+    if facts.failure is not None and facts.failure.refused:
+        return _refused(pod, facts.failure, before, now)
     ending = facts.removed or pod.metadata.deletion_timestamp is not None or facts.failure is not None
     say = _Speaker(pod, state, facts, ending, runtime, now)
     init = [say.status(container, init=True) for container in pod.spec.init_containers]
@@ -75,6 +78,16 @@ def status_of(
             out[key] = statuses
     out["qosClass"] = before.get("qosClass") or qos_class(pod)
     return out
+
+
+def _refused(pod: Pod, failure: Failure, before: Mapping[str, Any], now: float) -> Json:
+    """Of a Pod that the node did not take nothing else can be told."""
+    out: Json = {"observedGeneration": pod.metadata.generation} if pod.metadata.generation else {}
+    out |= {"phase": "Failed", "message": failure.message, "reason": failure.reason}
+    return out | {
+        "startTime": before.get("startTime") or _stamp(now),
+        "qosClass": before.get("qosClass") or qos_class(pod),
+    }
 
 
 def _phase(pod: Pod, state: PodState, facts: Facts, ending: bool, before: Mapping[str, Any]) -> str:

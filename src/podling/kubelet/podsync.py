@@ -48,6 +48,8 @@ class Start(msgspec.Struct, frozen=True):
     name: str
     number: int
     delay: float = 0.0
+    target: str = ""
+    """The run whose processes an ephemeral container is to see."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -202,7 +204,16 @@ def _regular(pod: Pod, state: PodState, facts: Facts, now: float) -> Sequence[Pl
 def _ephemeral(pod: Pod, state: PodState, facts: Facts, now: float) -> Iterator[Plan]:
     for container in pod.spec.ephemeral_containers:
         if state.last(container.name) is None:
-            yield _start(container, None, facts, now, 0.0)
+            target = _here(state, container.target_container_name)
+            plan = _start(container, None, facts, now, 0.0)
+            yield _aimed(plan, target.id) if target is not None and target.state == "running" else plan
+
+
+def _aimed(plan: Plan, target: str) -> Plan:
+    actions = (
+        msgspec.structs.replace(step, target=target) if isinstance(step, Start) else step for step in plan.actions
+    )
+    return msgspec.structs.replace(plan, actions=tuple(actions))
 
 
 def _keep(pod: Pod, container: AnyContainer, state: PodState, facts: Facts, now: float, *, init: bool = False) -> Plan:

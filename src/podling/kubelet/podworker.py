@@ -20,6 +20,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.resources import PODS
 from podling.kubelet import podsync
+from podling.kubelet.admission import REJECTED, Claim, claim_of
 from podling.kubelet.limits import exceeded, limited
 from podling.kubelet.podactions import STOP_RETRY, PodActions
 from podling.kubelet.podmemory import PodMemory
@@ -46,6 +47,10 @@ class PodWorker:
         self._actions = PodActions(around, self._memory)
         self._status: dict[str, Any] = found.json().get("status") or {}
         self._settled = self._status.get("phase") in ("Succeeded", "Failed")
+        ending = self._settled or found.view.metadata.deletion_timestamp is not None
+        self.admitted = bool(ending or state.sandbox is not None or state.attempts or self._status.get("startTime"))
+        """Whether the node was asked if it takes the Pod."""
+        self._claim: Claim | None = None
         where = self._memory.where
         self._writer = StatusWriter(
             around.rest, around.env, self._tasks, where.namespace, where.name, where.uid, self._status
@@ -78,6 +83,18 @@ class PodWorker:
         """As it was last told to the API; shared, not to be changed."""
         return self._status
 
+    @property
+    def claim(self) -> Claim:
+        """What the Pod holds of the node."""
+        if self._claim is None:
+            self._claim = claim_of(self.pod)
+        return self._claim
+
+    @property
+    def holds(self) -> bool:
+        """Whether its claim counts: it was taken, and has not ended."""
+        return self.admitted and not (self._settled or self._finished or self._memory.removed or self._memory.failure)
+
     def named(self, namespace: str, name: str) -> bool:
         return (self._memory.where.namespace, self._memory.where.name) == (namespace, name)
 
@@ -93,12 +110,20 @@ class PodWorker:
 
     # What happens around it.
 
+    def admit(self, failure: Failure | None) -> None:
+        """The node takes the Pod, or says why not."""
+        self.admitted = True
+        if failure is not None:
+            self._memory.failure = failure
+            self._memory.tell("Warning", failure.reason, failure.message.removeprefix(REJECTED))
+
     def update(self, found: Object) -> None:
         """The API has a new revision of the Pod."""
         memory = self._memory
         before, memory.pod = memory.pod, found.view
         if _told(before) != _told(memory.pod):
             memory.volumes_stale |= any(v.downward_api or v.projected for v in memory.pod.spec.volumes)
+            memory.retry_configuration()
         memory.wake.set()
 
     def remove(self) -> None:
@@ -286,7 +311,6 @@ class PodWorker:
         self._finished, memory.volumes_ready = True, False
         around.references.release(self.uid)
         around.tokens.forget(self.uid)
-        around.certificates.forget(self.uid)
         self._publish()
         if not delete:
             return

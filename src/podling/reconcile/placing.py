@@ -34,7 +34,7 @@ def tolerations(host_network: bool) -> list[Json]:
 
 def belongs(spec: PodSpec, node: Node) -> Belongs:
     """`spec` is the template's."""
-    if spec.node_name not in ("", node.metadata.name) or not _takes(spec, node):
+    if spec.node_name not in ("", node.metadata.name) or not takes(spec, node):
         return Belongs(run=False, stay=False)
     hard = [taint for taint in node.spec.taints if taint.effect in ("NoSchedule", "NoExecute")]
     own = _OWN if spec.host_network else _OWN[:-1]
@@ -84,7 +84,8 @@ def _toleration(name: str, effect: str) -> Json:
 _OWN = tuple(msgspec.convert(each, Toleration) for each in tolerations(host_network=True))
 
 
-def _takes(spec: PodSpec, node: Node) -> bool:
+def takes(spec: PodSpec, node: Node) -> bool:
+    """Whether the Pod's selector and required affinity name this node."""
     labels = node.metadata.labels
     if not spec.node_selector.items() <= labels.items():
         return False

@@ -26,6 +26,7 @@ from podling.runtime.interface import (
     ContainerEvent,
     ExecResult,
     Image,
+    Resources,
     RuntimeFailure,
     Sandbox,
     SandboxConfig,
@@ -171,6 +172,10 @@ class FakeRuntime:
         self._tell("started", container, held.told.sandbox)
         self._plan_ending(held)
 
+    async def update_container(self, container: str, resources: Resources, labels: Mapping[str, str]) -> None:
+        held = self._known(container)
+        held.told = msgspec.structs.replace(held.told, labels=labels)
+
     async def stop_container(self, container: str, grace: float) -> None:
         held = self._containers.get(container)
         if held is None:
@@ -258,6 +263,9 @@ class FakeRuntime:
 
     async def images(self) -> tuple[Image, ...]:
         return tuple(self._images.values())
+
+    async def mount_image(self, image: str, target: str, user: str) -> None:
+        """There are no files."""
 
     def _course(self, name: str) -> Course:
         return self._courses.get(name, self._default)

@@ -21,6 +21,7 @@ class Mount(msgspec.Struct, frozen=True):
     source: str
     target: str
     read_only: bool = False
+    no_exec: bool = False
 
 
 class Resources(msgspec.Struct, frozen=True):
@@ -41,6 +42,9 @@ class Security(msgspec.Struct, frozen=True):
     group: int | None = None
     user_name: str = ""
     supplemental_groups: tuple[int, ...] = ()
+    strict_groups: bool = False
+    """Only the groups named here, not those that the image gives the user."""
+    unmasked_proc: bool = False
     privileged: bool = False
     read_only_root: bool = False
     no_new_privileges: bool = False
@@ -59,6 +63,8 @@ class SandboxConfig(msgspec.Struct, frozen=True):
     host_network: bool = False
     host_pid: bool = False
     host_ipc: bool = False
+    shared_pid: bool = False
+    """Its containers see one another's processes."""
     sysctls: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     cgroup: str = ""
@@ -97,6 +103,8 @@ class ContainerConfig(msgspec.Struct, frozen=True):
     """File for the CRI log, in the node's mount namespace; its folder exists."""
     labels: Mapping[str, str] = {}
     stop_signal: str = ""
+    processes_of: str = ""
+    """The id of a running container whose processes this one sees; it ends with it."""
 
 
 class Container(msgspec.Struct, frozen=True):
@@ -195,6 +203,10 @@ class Runtime(Protocol):
     async def start_container(self, container: str) -> None:
         """Raises RuntimeFailure (`exec: "x": executable file not found in $PATH`)."""
 
+    async def update_container(self, container: str, resources: Resources, labels: Mapping[str, str]) -> None:
+        """Other cgroup settings and other labels for a running container. Raises RuntimeFailure; nothing has changed
+        then, or only a part."""
+
     async def stop_container(self, container: str, grace: float) -> None:
         """The stop signal, then SIGKILL after `grace` seconds; returns when it has ended."""
 
@@ -238,3 +250,8 @@ class Runtime(Protocol):
         Raises RuntimeFailure with ErrImagePull, ErrImageNeverPull or InvalidImageName."""
 
     async def images(self) -> tuple[Image, ...]: ...
+
+    async def mount_image(self, image: str, target: str, user: str) -> None:
+        """Show the files of an image (by its id) at the folder `target`, read-only, in the node's mount namespace, for
+        as long as it is mounted there; nothing happens where it is already. `user` is who holds the image meanwhile.
+        """

@@ -12,7 +12,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -21,6 +22,7 @@ import msgspec
 
 from podling.env import Env
 from podling.keeper.client import KeeperClient, KeeperGone, KeeperRefused
+from podling.keeper.rootfs import mount_all
 from podling.runtime import complaints, rootfs, users
 from podling.runtime.bundles import Bundles
 from podling.runtime.images.host import STANDARD_PATH
@@ -31,11 +33,13 @@ from podling.runtime.interface import (
     ContainerEvent,
     ExecResult,
     Image,
+    Resources,
     RuntimeFailure,
     Sandbox,
     SandboxConfig,
     Stats,
 )
+from podling.runtime.keeping import Held, container_of, sandbox_of, session_of, signal_number
 from podling.runtime.machine import find_binary, this_host, version_of
 from podling.runtime.spec import Image as SpecImage
 from podling.runtime.spec import oci_spec, refused
@@ -53,13 +57,6 @@ class Network(Protocol):
     async def remove(self, sandbox_id: str) -> None: ...
 
     def adopt(self, sandbox_id: str, ip: str) -> None: ...
-
-
-class _Held(msgspec.Struct, frozen=True):
-    """What the keeper keeps for us with a sandbox."""
-
-    config: SandboxConfig
-    ip: str = ""
 
 
 class OciRuntime:
@@ -88,9 +85,10 @@ class OciRuntime:
         self._host = this_host()
         self._bundles = Bundles(state / "bundles")
         self._slots = asyncio.Semaphore(concurrency)
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, Held] = {}
         self._said: set[str] = set()
         self._swept = False
+        self._mounting = threading.Lock()
 
     # -- everything that is held --------------------------------------------------------------------------------
 
@@ -98,21 +96,21 @@ class OciRuntime:
         """Also makes this runtime know them: call it first in a process that did not make them."""
         found = await self._call("inventory")
         for record in found["sandboxes"]:
-            held = msgspec.convert(record["labels"], _Held)
+            held = msgspec.convert(record["labels"], Held)
             if record["id"] not in self._held and record["ready"] and held.ip and not held.config.host_network:
                 self._network.adopt(record["id"], held.ip)
             self._held[record["id"]] = held
         if not self._swept:
             self._swept = True
             await self._env.in_thread(self._bundles.sweep, {record["id"] for record in found["containers"]})
-        return tuple(map(_sandbox, found["sandboxes"])), tuple(map(self._container, found["containers"]))
+        return tuple(map(sandbox_of, found["sandboxes"])), tuple(map(self._container, found["containers"]))
 
     async def container(self, container: str) -> Container | None:
         record = await self._call("container", id=container)
         return self._container(record) if record else None
 
     def _container(self, record: dict[str, Any]) -> Container:
-        found = _container(record)
+        found = container_of(record)
         if not found.started_at and found.message:
             return msgspec.structs.replace(found, message=self._in_words(found.id, found.message))
         return found
@@ -137,10 +135,11 @@ class OciRuntime:
 
     async def run_sandbox(self, config: SandboxConfig) -> Sandbox:
         own = ["uts"] + ([] if config.host_network else ["net"]) + ([] if config.host_ipc else ["ipc"])
+        own += ["pid"] if config.shared_pid and not config.host_pid else []
         sysctls = dict(config.sysctls)
         if not config.host_network:
             sysctls = _POD_SYSCTLS | sysctls
-        held = _Held(config)
+        held = Held(config)
         async with self._slots:
             _, fds = await self._call_fds(
                 "create_sandbox",
@@ -153,7 +152,7 @@ class OciRuntime:
                 reason="FailedCreatePodSandBox",
             )
             ip = await self._plug(config, fds[0])
-        self._held[config.id] = held = _Held(config, ip)
+        self._held[config.id] = held = Held(config, ip)
         await self._call("label_sandbox", id=config.id, labels=msgspec.to_builtins(held))
         return Sandbox(config.id, config.pod_uid, config.namespace, config.name, ip, True, config.labels)
 
@@ -207,7 +206,7 @@ class OciRuntime:
         if await self.container(config.id) is not None:
             return
         self._complain(config)
-        paths = await self._call("sandbox_paths", id=sandbox)
+        paths = await self._call("sandbox_paths", id=sandbox) | await self._processes_of(config)
         cgroup = f"{await self._group(held.config)}/{config.id}"
         async with self._slots:
             mounts = await self._env.in_thread(self._prepare, config, held.config, paths, cgroup)
@@ -223,10 +222,18 @@ class OciRuntime:
                 stdin=config.stdin,
                 stdin_once=config.stdin_once,
                 log_path=config.log_path,
-                stop_signal=_signal_number(config.stop_signal or self._images.settings(config.image).stop_signal),
+                stop_signal=signal_number(config.stop_signal or self._images.settings(config.image).stop_signal),
                 labels={"name": config.name, "image": config.image, "labels": dict(config.labels)},
                 reason="CreateContainerError",
             )
+
+    async def _processes_of(self, config: ContainerConfig) -> dict[str, str]:
+        if not config.processes_of:
+            return {}
+        target = await self._call("container", id=config.processes_of)
+        if target is None or target["state"] != "running":
+            raise RuntimeFailure(f"container {config.processes_of} is not running", "CreateContainerError")
+        return {"pid": f"/proc/{target['pid']}/ns/pid"}
 
     def _prepare(
         self, config: ContainerConfig, sandbox: SandboxConfig, paths: dict[str, str], cgroup: str
@@ -236,8 +243,10 @@ class OciRuntime:
         user, group = config.security.user_name or settings.user, config.security.group
         passwd, groups = rootfs.read_text(layers, "etc/passwd"), rootfs.read_text(layers, "etc/group")
         try:
-            supplemental = config.security.supplemental_groups
-            identity = users.resolve(user, config.security.user, group, supplemental, passwd, groups)
+            security = config.security
+            identity = users.resolve(
+                user, security.user, group, security.supplemental_groups, passwd, groups, security.strict_groups
+            )
         except users.UnknownUser as error:
             raise RuntimeFailure(str(error), "CreateContainerError") from None
         image = SpecImage(settings, layers.path or STANDARD_PATH, layers.binds)
@@ -254,6 +263,13 @@ class OciRuntime:
                 await self._call("start_container", id=container)
             except RuntimeFailure as failure:
                 raise RuntimeFailure(self._in_words(container, failure.message)) from None
+
+    async def update_container(self, container: str, resources: Resources, labels: Mapping[str, str]) -> None:
+        found = await self._call("container", id=container)
+        if found is None:
+            raise RuntimeFailure(f"no container {container}")
+        kept = {**found["labels"], "labels": dict(labels)}
+        await self._call("update_container", id=container, resources=msgspec.to_builtins(resources), labels=kept)
 
     async def stop_container(self, container: str, grace: float) -> None:
         found = await self._call("container", id=container)
@@ -299,13 +315,13 @@ class OciRuntime:
             _, fds = await self._call_fds("exec", id=container, process=process, **streams)
         except RuntimeFailure as failure:
             raise RuntimeFailure(complaints.exec_failure(self.name, failure.message, command[0])) from None
-        return _session(fds[0])
+        return session_of(fds[0])
 
     async def attach(
         self, container: str, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
     ) -> socket.socket:
         _, fds = await self._call_fds("attach", id=container, stdin=stdin, stdout=stdout, stderr=stderr)
-        return _session(fds[0])
+        return session_of(fds[0])
 
     def _process(self, container: str, command: tuple[str, ...], tty: bool) -> dict[str, Any]:
         try:
@@ -320,6 +336,19 @@ class OciRuntime:
 
     async def images(self) -> tuple[Image, ...]:
         return self._images.list()
+
+    async def mount_image(self, image: str, target: str, user: str) -> None:
+        await self._env.in_thread(self._mount_image, image, Path(target), user)
+
+    def _mount_image(self, image: str, place: Path, user: str) -> None:
+        layers = self._images.layers(image)
+        self._images.hold(image, user, place)
+        try:
+            with self._mounting:
+                if not place.is_mount():
+                    mount_all(rootfs.read_only_mounts(layers, place))
+        except OSError as error:
+            raise RuntimeFailure(f"failed to mount image {image}: {error}", "CreateContainerError") from error
 
     # -- the keeper ---------------------------------------------------------------------------------------------
 
@@ -343,7 +372,7 @@ class OciRuntime:
         hello = await self._keeper.hello()
         return f"{hello['group']}/{config.cgroup or 'pod' + config.pod_uid}"
 
-    async def _known(self, sandbox: str) -> _Held | None:
+    async def _known(self, sandbox: str) -> Held | None:
         if sandbox not in self._held:
             await self.list()
         return self._held.get(sandbox)
@@ -353,34 +382,3 @@ class OciRuntime:
             if sentence not in self._said:
                 self._said.add(sentence)
                 self._say(sentence)
-
-
-def _sandbox(record: dict[str, Any]) -> Sandbox:
-    held = msgspec.convert(record["labels"], _Held)
-    config = held.config
-    # One without an address was being made when its maker died.
-    ready = record["ready"] and held.ip != ""
-    return Sandbox(config.id, config.pod_uid, config.namespace, config.name, held.ip, ready, config.labels)
-
-
-def _container(record: dict[str, Any]) -> Container:
-    ours = record["labels"]
-    known = {name: record[name] for name in Container.__struct_fields__ if name in record}
-    changed = {"pid": record["host_pid"], "name": ours["name"], "image": ours["image"], "labels": ours["labels"]}
-    return msgspec.convert(known | changed, Container)
-
-
-def _session(fd: int) -> socket.socket:
-    session = socket.socket(fileno=fd)
-    session.setblocking(False)
-    return session
-
-
-def _signal_number(name: str) -> int:
-    """`SIGTERM`, `TERM` or a number; the default is SIGTERM, also for what nobody knows."""
-    if name.isdigit():
-        return int(name)
-    try:
-        return signal.Signals["SIG" + name.upper().removeprefix("SIG")]
-    except KeyError:
-        return signal.SIGTERM

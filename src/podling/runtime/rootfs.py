@@ -56,6 +56,14 @@ def mounts(layers: Layers, folder: Path, read_only: bool) -> list[dict[str, Any]
     return wanted
 
 
+def read_only_mounts(layers: Layers, target: Path) -> list[dict[str, Any]]:
+    """What shows an image's files at `target`, for everybody to read."""
+    wanted: list[dict[str, Any]] = [{"target": str(target), "lower": list(layers.root)}]
+    if layers.usr:
+        wanted.append({"target": str(target / "usr"), "lower": list(layers.usr)})
+    return wanted
+
+
 def read_text(layers: Layers, path: str) -> str:
     """A small file as the container will see it, without a mount; empty where there is none or it was removed."""
     for layer in layers.root:

@@ -70,7 +70,8 @@ def oci_spec(
     cgroup: str,
     host: Host,
 ) -> dict[str, Any]:
-    """The whole config.json. `paths` leads to the sandbox's namespaces and its /dev/shm, `rootfs` lies beside it."""
+    """The whole config.json. `paths` leads to the sandbox's namespaces and its /dev/shm, `rootfs` lies beside it; with
+    a `pid` among them the container has no process namespace of its own."""
     privileged = config.security.privileged
     spec: dict[str, Any] = {
         "ociVersion": "1.0.2",
@@ -84,7 +85,7 @@ def oci_spec(
             "rootfsPropagation": "private",
         },
     }
-    if not privileged:
+    if not privileged and not config.security.unmasked_proc:
         spec["linux"] |= {"maskedPaths": list(_MASKED), "readonlyPaths": list(_READ_ONLY)}
     return spec
 
@@ -159,7 +160,9 @@ def refused(wanted: Resources, host: Host) -> tuple[str, ...]:
 
 def _namespaces(sandbox: SandboxConfig, paths: Mapping[str, str], host: Host) -> list[dict[str, str]]:
     kinds = [{"type": "mount"}]
-    if not sandbox.host_pid:
+    if "pid" in paths:
+        kinds.append({"type": "pid", "path": paths["pid"]})
+    elif not sandbox.host_pid:
         kinds.append({"type": "pid"})
     if host.unified:
         kinds.append({"type": "cgroup"})
@@ -183,7 +186,7 @@ def _mounts(config: ContainerConfig, image: Image, paths: Mapping[str, str], pri
     ]
     own = {mount.target.rstrip("/") for mount in config.mounts}
     return [mount for mount in mounts if mount["destination"] not in own] + [
-        _bind(mount.source, mount.target, mount.read_only) for mount in _outer_first(config.mounts)
+        _bind(mount.source, mount.target, mount.read_only, mount.no_exec) for mount in _outer_first(config.mounts)
     ]
 
 
@@ -192,8 +195,9 @@ def _outer_first(mounts: tuple[Mount, ...]) -> list[Mount]:
     return sorted(mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
 
 
-def _bind(source: str, target: str, read_only: bool) -> dict[str, Any]:
-    return _mount(source, target, "bind", ["rbind", "rprivate", "ro" if read_only else "rw"])
+def _bind(source: str, target: str, read_only: bool, no_exec: bool = False) -> dict[str, Any]:
+    options = ["rbind", "rprivate", "ro" if read_only else "rw"]
+    return _mount(source, target, "bind", options + (["noexec"] if no_exec else []))
 
 
 def _mount(source: str, target: str, kind: str, options: list[str]) -> dict[str, Any]:

@@ -17,10 +17,17 @@ class UnknownUser(ValueError):
 
 
 def resolve(
-    user: str, uid: int | None, gid: int | None, supplemental: tuple[int, ...], passwd: str, group: str
+    user: str,
+    uid: int | None,
+    gid: int | None,
+    supplemental: tuple[int, ...],
+    passwd: str,
+    group: str,
+    strict: bool = False,
 ) -> Identity:
     """`user` is the image's (`name`, `uid`, `name:group`, `uid:gid`, empty for root), `uid`/`gid` the Pod's, which
-    win. Raises UnknownUser for a name that the image does not have."""
+    win; `strict`: the image's groups of the user are none of the container's. Raises UnknownUser for a name that the
+    image does not have."""
     name, _, group_name = ("", "", "") if uid is not None else user.partition(":")
     entry = _entry(passwd, name if uid is None else str(uid))
     if uid is None:
@@ -31,7 +38,7 @@ def resolve(
         primary = gid
     elif group_name:
         primary = _group(group_name, group)
-    member = entry[0] if entry else ""
+    member = entry[0] if entry and not strict else ""
     groups = {primary, *supplemental} | (set(_groups_of(member, group)) if member else set())
     return Identity(uid, primary, tuple(sorted(groups)), entry[5] if entry and len(entry) > 5 and entry[5] else "/")
 

@@ -311,6 +311,7 @@ class PodWorker:
         self._finished, memory.volumes_ready = True, False
         around.references.release(self.uid)
         around.tokens.forget(self.uid)
+        around.certificates.forget(self.uid)
         self._publish()
         if not delete:
             return

@@ -133,7 +133,24 @@ def validate(obj: Json) -> list[Cause]:
     found += rules.not_negative("spec.ordinals.start", start)
     if service := spec.get("serviceName"):
         found += rules.all_invalid("spec.serviceName", service, names.dns_subdomain(service))
-    return found + workloadrules.selector_and_template(spec, "StatefulSet", "statefulset")
+    found += workloadrules.selector_and_template(_with_claims(spec), "StatefulSet", "statefulset")
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        path = f"spec.volumeClaimTemplates[{index}].spec"
+        found += persistentvolumeclaim.validate_spec(path, claim.get("spec") or {})
+    return found
+
+
+def _with_claims(spec: Json) -> Json:
+    """With a volume in the template for each claim, instead of one of the same name: containers may mount them."""
+    claims = dict.fromkeys(
+        (each.get("metadata") or {}).get("name", "") for each in spec.get("volumeClaimTemplates") or ()
+    )
+    template = spec.get("template") or {}
+    if not claims or not template.get("spec"):
+        return spec
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+    volumes += [each for each in template["spec"].get("volumes") or () if each.get("name") not in claims]
+    return spec | {"template": template | {"spec": template["spec"] | {"volumes": volumes}}}
 
 
 def _unavailable(path: str, value: int | str) -> list[Cause]:

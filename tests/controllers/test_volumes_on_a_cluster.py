@@ -109,6 +109,7 @@ async def test_many_claims_get_as_many_volumes_and_none_twice() -> None:
 
 async def test_a_default_class_that_comes_later_is_given_to_claims_that_said_none() -> None:
     async with Cluster(nodes=0) as cluster:
+        await cluster.client.delete(STORAGECLASSES, "", "standard")
         wish = claim("c")
         del wish["spec"]["storageClassName"]
         await cluster.client.create(PERSISTENTVOLUMECLAIMS, "default", wish)

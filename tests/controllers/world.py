@@ -21,6 +21,7 @@ from podling.client.resources import (
     CONFIGMAPS,
     CONTROLLERREVISIONS,
     CRONJOBS,
+    CSIDRIVERS,
     DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTS,
@@ -43,6 +44,7 @@ from podling.client.resources import (
     SERVICES,
     STATEFULSETS,
     STORAGECLASSES,
+    VOLUMEATTACHMENTS,
     VOLUMEATTRIBUTESCLASSES,
 )
 from podling.client.transport import Resource
@@ -69,7 +71,9 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 KINDS = {
     CERTIFICATESIGNINGREQUESTS: "CertificateSigningRequest",
     CLUSTERTRUSTBUNDLES: "ClusterTrustBundle",
+    CSIDRIVERS: "CSIDriver",
     STORAGECLASSES: "StorageClass",
+    VOLUMEATTACHMENTS: "VolumeAttachment",
     PODCERTIFICATEREQUESTS: "PodCertificateRequest",
     VOLUMEATTRIBUTESCLASSES: "VolumeAttributesClass",
     CONFIGMAPS: "ConfigMap",
@@ -99,10 +103,12 @@ KINDS = {
 CLUSTER_SCOPED = (
     CERTIFICATESIGNINGREQUESTS,
     CLUSTERTRUSTBUNDLES,
+    CSIDRIVERS,
     NAMESPACES,
     NODES,
     PERSISTENTVOLUMES,
     STORAGECLASSES,
+    VOLUMEATTACHMENTS,
     VOLUMEATTRIBUTESCLASSES,
 )
 SERVED = tuple(Served(resource, kind, resource not in CLUSTER_SCOPED, VERBS) for resource, kind in KINDS.items())

@@ -6,19 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podling.api.errors import NotFound
-from podling.client.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
+from podling.client.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES, STORAGECLASSES
 from podling.client.transport import Resource, Transport
 
 from .spec import API_PORT, ClusterSpec
 
-RESOURCES: Mapping[str, Resource] = {"Service": SERVICES, "EndpointSlice": ENDPOINTSLICES, "Endpoints": ENDPOINTS}
+RESOURCES: Mapping[str, Resource] = {
+    "Service": SERVICES,
+    "EndpointSlice": ENDPOINTSLICES,
+    "Endpoints": ENDPOINTS,
+    "StorageClass": STORAGECLASSES,
+}
 
 
-async def ensure(transport: Transport, manifests: Sequence[dict[str, Any]]) -> None:
+async def ensure(transport: Transport, manifests: Sequence[Mapping[str, Any]]) -> None:
     """Create what is missing; what is there is brought to what is wanted, for a node's address may have changed."""
     for manifest in manifests:
         resource = RESOURCES[manifest["kind"]]
-        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        namespace, name = manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
         wanted = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
         path = resource.path(namespace, name)
         try:

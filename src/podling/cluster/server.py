@@ -30,6 +30,7 @@ from podling.network.unixdialer import RefusingDialer, UnixDialer
 from podling.pki.ca import CertificateAuthority, KeyPair
 from podling.pki.requests import RequestSigner
 from podling.pki.tokens import TokenSigner
+from podling.reconcile.hostpathvolumes import STANDARD
 from podling.reconcile.view import Settings
 from podling.scheduler.scheduler import Scheduler
 from podling.simulatednodes.dialer import SimulatedDialer
@@ -59,6 +60,7 @@ def prepare(child: Child) -> None:
 
 async def body(child: Child, _: None, tasks: Supervisor) -> None:
     env, spec, paths = SystemEnv(), child.spec, child.paths
+    new = spec.store == "memory" or not paths.store.exists()
     storage = await _storage(child, env)
     dialer: Dialer = UnixDialer({spec.node_name: str(paths.node(spec.node_name).node_socket)})
     if spec.simulated:
@@ -75,7 +77,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     tasks.start("api server", _serving(server))
     child.reporter.step(f"API answering at {spec.api_url}")
     admin = server.transport("system:apiserver", ("system:masters",))
-    await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec)])
+    await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec), *([STANDARD] if new else [])])
     signer = RequestSigner(CertificateAuthority(KeyPair(_read(child, "ca.crt"), _read(child, "ca.key"))))
     settings = Settings(
         root_ca=_read(child, "ca.crt").decode(),

@@ -40,6 +40,11 @@ class KubeletConfig(msgspec.Struct, frozen=True):
     memory_volumes: bool = False
     """Whether tmpfs may be mounted: only by a process that has joined its node's mount namespace."""
 
+    @property
+    def volumes_folder(self) -> Path:
+        """Where the volumes lie that the cluster makes itself."""
+        return self.state.absolute() / "volumes"
+
     def pod_folder(self, uid: str) -> Path:
         return self.state / "pods" / uid
 

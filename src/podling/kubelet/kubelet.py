@@ -35,6 +35,7 @@ from podling.kubelet.podcertificates import PodCertificates
 from podling.kubelet.podstate import GRACE, attempt_of, state_of
 from podling.kubelet.podvolumes import unmount
 from podling.kubelet.podworker import PodWorker
+from podling.kubelet.provisionedvolumes import ProvisionedVolumes
 from podling.kubelet.references import References
 from podling.kubelet.surroundings import Surroundings
 from podling.kubelet.tokens import TokenCache
@@ -69,6 +70,7 @@ class Kubelet:
         own = f"spec.nodeName={config.node_name}"
         self._pods = Informer(transport, PODS, env, field_selector=own)
         self._services = Informer(transport, SERVICES, env)
+        self._provisioned = ProvisionedVolumes(config, transport, env)
         self._workers: dict[str, PodWorker] = {}
         self._held: dict[str, Held] = {}
         self._tasks = Supervisor()
@@ -100,6 +102,7 @@ class Kubelet:
             tasks.start("events", self.recorder.run())
             tasks.start("node", agent.run())
             tasks.start("services", self._services.run())
+            tasks.start("provisioned volumes", self._provisioned.run())
             tasks.start("runtime events", self._follow_runtime())
             await self._listening.wait()
             self._held = _by_pod(*await self.runtime.list())

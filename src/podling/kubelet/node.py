@@ -12,6 +12,8 @@ from typing import Any
 from podling.env import rfc3339, rfc3339_micro
 from podling.kubelet.config import VERSION, KubeletConfig
 from podling.kubelet.machine import Machine, Pressure
+from podling.reconcile.attachments import MANAGED
+from podling.reconcile.hostpathvolumes import FOLDER
 from podling.runtime.interface import Image
 
 Json = dict[str, Any]
@@ -49,6 +51,10 @@ def node_labels(config: KubeletConfig, machine: Machine) -> dict[str, str]:
     }
 
 
+def node_annotations(config: KubeletConfig) -> dict[str, str]:
+    return {FOLDER: str(config.volumes_folder), MANAGED: "true"}
+
+
 def new_node(config: KubeletConfig, machine: Machine) -> Json:
     """The object a kubelet registers; its status is written right after."""
     spec: Json = {}
@@ -58,7 +64,11 @@ def new_node(config: KubeletConfig, machine: Machine) -> Json:
         spec |= {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]}
     if config.taints:
         spec["taints"] = [dict(taint) for taint in config.taints]
-    metadata = {"name": config.node_name, "labels": node_labels(config, machine)}
+    metadata = {
+        "name": config.node_name,
+        "annotations": node_annotations(config),
+        "labels": node_labels(config, machine),
+    }
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
 
 

@@ -15,7 +15,7 @@ from podling.client.rest import Rest
 from podling.env import Env, rfc3339_micro
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.machine import Machine, read_pressure
-from podling.kubelet.node import changed, new_lease, new_node, node_labels, node_status
+from podling.kubelet.node import changed, new_lease, new_node, node_annotations, node_labels, node_status
 from podling.runtime.interface import Runtime, RuntimeFailure
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -58,7 +58,8 @@ class NodeAgent:
             node = (await self._rest.create(NODES, "", wanted)).object
         except AlreadyExists:
             labels = node_labels(self._config, self._machine)
-            patch = {"metadata": {"labels": labels}, "spec": {"providerID": self._config.provider_id or None}}
+            metadata = {"annotations": node_annotations(self._config), "labels": labels}
+            patch = {"metadata": metadata, "spec": {"providerID": self._config.provider_id or None}}
             node = (await self._rest.patch(NODES, "", self._config.node_name, patch)).object
         self.uid = node["metadata"]["uid"]
         self._status = node.get("status") or {}

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from podling.env import rfc3339, rfc3339_micro
+from podling.reconcile.attachments import MANAGED
 from podling.simulatednodes.marks import POOL, ROLE, RUNTIME, SIMULATED, VERSION
 
 Json = dict[str, Any]
@@ -100,7 +101,7 @@ def new_node(pool_name: str, pool: Pool, name: str, block: str, number: int, now
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels | dict(pool.labels)},
+        "metadata": {"name": name, "annotations": {MANAGED: "true"}, "labels": labels | dict(pool.labels)},
         "spec": spec,
         "status": node_status(name, block, capacity, {}, now),
     }

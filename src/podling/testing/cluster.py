@@ -19,7 +19,7 @@ from podling.api.objects import Object
 from podling.api.schema import load
 from podling.apiserver.config import AuthorizationMode
 from podling.client.informer import Informer
-from podling.client.resources import NODES, SERVICEACCOUNTS
+from podling.client.resources import NODES, SERVICEACCOUNTS, STORAGECLASSES
 from podling.controllermanager.manager import ControllerManager, find_controllers
 from podling.controllermanager.served import served_by
 from podling.env import Env
@@ -28,6 +28,7 @@ from podling.kubelet.kubelet import Kubelet
 from podling.network.dialer import Dialer
 from podling.network.unixdialer import RefusingDialer
 from podling.pki.tokens import TokenSigner
+from podling.reconcile.hostpathvolumes import STANDARD
 from podling.reconcile.view import Settings
 from podling.runtime.fake import Course, FakeRuntime
 from podling.runtime.images.names import parse
@@ -84,6 +85,7 @@ class Cluster(ApiServer):
         components.start("scheduler", Scheduler(self.transport(SCHEDULER), self.env, manager.informers).run())
         for number in range(1, self._nodes + 1):
             components.start(f"node-{number}", self._kubelet(f"node-{number}", number, Path(folder)).run())
+        await self.client.create(STORAGECLASSES, "", dict(STANDARD))
         await self._usable()
 
     def _kubelet(self, name: str, number: int, folder: Path) -> Kubelet:

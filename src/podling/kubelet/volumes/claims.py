@@ -15,6 +15,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import HostPathVolumeSource, Volume
 from podling.client.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
 from podling.client.rest import Rest
+from podling.kubelet import provisionedvolumes
 from podling.kubelet.volumes.types import MountFailure
 
 
@@ -66,6 +67,7 @@ def _path(found: PersistentVolume) -> HostPathVolumeSource:
     if found.spec.volume_mode == "Block":
         raise MountFailure("volumes of mode Block are not supported by this node")
     if found.spec.host_path is not None:
+        provisionedvolumes.make(found)
         return found.spec.host_path
     if found.spec.local is not None:
         return HostPathVolumeSource(found.spec.local.path, "Directory")

@@ -23,6 +23,11 @@ class LocalVolumeSource(View, frozen=True):
     path: str = ""
 
 
+class CSIPersistentVolumeSource(View, frozen=True):
+    driver: str = ""
+    volume_handle: str = ""
+
+
 class PersistentVolumeSpec(View, frozen=True):
     """What binding looks at; of the places where data can lie, only those that a controller has to know."""
 
@@ -35,6 +40,7 @@ class PersistentVolumeSpec(View, frozen=True):
     persistent_volume_reclaim_policy: str = ""
     host_path: HostPathVolumeSource | None = None
     local: LocalVolumeSource | None = None
+    csi: CSIPersistentVolumeSource | None = None
 
 
 class PersistentVolumeStatus(View, frozen=True):

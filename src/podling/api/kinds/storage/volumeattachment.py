@@ -7,8 +7,39 @@ from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.cells import AGE, NAME, at, column, flag, value
 from podling.api.kinds.kind import Json, Kind, Strategy
+from podling.api.kinds.meta import ObjectMeta
 from podling.api.kinds.storage import storagerules
 from podling.api.kinds.versions import same_shape, without_defaults
+from podling.api.kinds.view import View
+
+
+class VolumeAttachmentSource(View, frozen=True):
+    persistent_volume_name: str = ""
+
+
+class VolumeAttachmentSpec(View, frozen=True):
+    attacher: str = ""
+    node_name: str = ""
+    source: VolumeAttachmentSource = VolumeAttachmentSource()
+
+
+class VolumeError(View, frozen=True):
+    time: str = ""
+    message: str = ""
+
+
+class VolumeAttachmentStatus(View, frozen=True):
+    attached: bool = False
+    attach_error: VolumeError | None = None
+    detach_error: VolumeError | None = None
+
+
+class VolumeAttachment(View, frozen=True):
+    kind: str = ""
+    api_version: str = ""
+    metadata: ObjectMeta = ObjectMeta()
+    spec: VolumeAttachmentSpec = VolumeAttachmentSpec()
+    status: VolumeAttachmentStatus = VolumeAttachmentStatus()
 
 
 def validate(obj: Json) -> list[Cause]:
@@ -35,6 +66,7 @@ KIND = Kind(
     "storage.k8s.io",
     "v1",
     "VolumeAttachment",
+    VolumeAttachment,
     validate=validate,
     validate_update=validate_update,
     strategy=Strategy(status=True, unconditional_update=False, empty_status={"attached": False}),

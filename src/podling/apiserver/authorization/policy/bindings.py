@@ -10,6 +10,7 @@ _EVERYBODY = (group("system:authenticated"), group("system:unauthenticated"))
 
 # DNS and proxy of a node live in its node process and speak to the API as the node.
 NODE_NETWORK = "podling:node-network"
+NODE_VOLUMES = "podling:node-volumes"
 
 BINDINGS = (
     Binding("cluster-admin", "cluster-admin", (group("system:masters"),)),
@@ -31,6 +32,7 @@ BINDINGS = (
     *(Binding(f"system:controller:{name}", f"system:controller:{name}", (account(name),)) for name in RULES),
     Binding(TOGETHER, TOGETHER, (user(MANAGER),)),
     Binding(NODE_NETWORK, "system:node-proxier", (group("system:nodes"),)),
+    Binding(NODE_VOLUMES, NODE_VOLUMES, (group("system:nodes"),)),
     Binding(
         "system::extension-apiserver-authentication-reader",
         "extension-apiserver-authentication-reader",

@@ -144,6 +144,8 @@ ROLES = (
         ),
     ),
     Role("system:persistent-volume-provisioner", _PROVISIONER),
+    # A node removes the data of volumes that the cluster made there, and takes off the finalizer that waits for it.
+    Role("podling:node-volumes", (rule("get list patch watch", "core", "persistentvolumes"),)),
     Role("system:public-info-viewer", (urls("/healthz /livez /readyz /version /version/"),)),
     Role(
         "system:service-account-issuer-discovery",

@@ -20,6 +20,14 @@ _CSR = "certificatesigningrequests"
 
 # What a controller has besides the right to tell events.
 _TELLING: Mapping[str, tuple[PolicyRule, ...]] = {
+    "attachdetach-controller": (
+        rule("list watch", "core", "persistentvolumeclaims persistentvolumes"),
+        rule(READ, "core", "nodes"),
+        rule("patch update", "core", "nodes/status"),
+        rule("list watch", "core", "pods"),
+        rule("create delete get list watch", "storage.k8s.io", "volumeattachments"),
+        rule(READ, "storage.k8s.io", "csidrivers csinodes"),
+    ),
     "certificate-controller": (
         rule("delete get list watch", "certificates.k8s.io", _CSR),
         rule("update", "certificates.k8s.io", f"{_CSR}/approval {_CSR}/status"),

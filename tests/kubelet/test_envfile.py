@@ -7,31 +7,38 @@ from pathlib import Path
 
 import pytest
 
-from podling.kubelet.envfile import MOST, parsed, read
+from podling.kubelet.envfile import MOST, read, value
 
 
 @pytest.mark.parametrize(
-    ("text", "variables"),
+    ("text", "said"),
     [
-        ("", {}),
-        ("A='1'", {"A": "1"}),
-        ("A='1'\nB='2'\n", {"A": "1", "B": "2"}),
-        ("\n  # a comment\n\t\n  A='1'  # why\n", {"A": "1"}),
-        ("A='first'\nA='last'\n", {"A": "last"}),
-        ("A=''\n", {"A": ""}),
-        ("A='one\ntwo # three\n'\nB='2'", {"A": "one\ntwo # three\n", "B": "2"}),
-        ("A='$B \\n \"quoted\" a=b'\n", {"A": '$B \\n "quoted" a=b'}),
-        ("my.key-1='x'\n", {"my.key-1": "x"}),
+        ("", ""),
+        ("A='1'", "1"),
+        ("B='2'\nA='1'\n", "1"),
+        ("\n  # a comment\n\t\n  A='1'  # why\n", "1"),
+        ("A='first'\nA='last'\n", "first"),
+        ("A=''\n", ""),
+        ("A= '1'\n", ""),
+        ("AA='2'\nB='A=3'\nA='one\ntwo # three\n'\n", "one\ntwo # three\n"),
+        ("A='$B \\n \"quoted\" a=b'\n", '$B \\n "quoted" a=b'),
+        ("A='1'\nnot read any more", "1"),
     ],
 )
-def test_between_single_quotes_everything_is_meant_as_it_is(text: str, variables: dict[str, str]) -> None:
-    assert parsed(text) == variables
+def test_between_single_quotes_everything_is_meant_as_it_is(text: str, said: str) -> None:
+    assert value(text, "A") == said
 
 
-@pytest.mark.parametrize("line", ["A=1", 'A="1"', "A", "='1'", "A= '1'", "A='1", "A='it'\\''s'", "A='1' B='2'"])
+def test_names_are_free() -> None:
+    assert value("my.key-1 $='x'\n", "my.key-1 $") == "x"
+
+
+@pytest.mark.parametrize(
+    "line", ["A=1", 'A="1"', "A", "A=", "='1'", "A ='1'", "A='1", "A='it'\\''s'", "A='1' B='2'", "export A"]
+)
 def test_what_could_be_read_in_two_ways_is_refused_with_its_line(line: str) -> None:
     with pytest.raises(ValueError, match="at line 3"):
-        parsed(f"FINE='1'\n\n{line}\n")
+        value(f"FINE='1'\n\n{line}\n", "Z")
 
 
 def test_a_file_is_read_below_its_volume_only(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Files of variables that one container writes and another one's environment is taken from (`fileKeyRef`).
 
 The format is the part of a POSIX shell's that nobody can read in two ways: `NAME='value'`, literal between the quotes,
-over several lines too; blank lines and comments. (KEP-3721, "Support for env files".)
+over several lines too; blank lines and comments. As upstream does it, the first line that says something of a name
+counts, nothing after it is read, and an empty value is none. (KEP-3721, "Support for env files".)
 """
 
 from __future__ import annotations
@@ -9,27 +10,26 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 MOST = 64 << 10
 """Bytes of a file."""
 _NOTHING = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
-_VARIABLE = re.compile(r"[ \t]*([!-<>-~][ -<>-~]*)='([^']*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+# A blank after the sign is an empty value to a shell, and what follows something else.
+_VARIABLE = re.compile(r"[ \t]*([^=\s](?:[^=\n]*[^=\s])?)=(?:'([^']*)'[ \t]*(?:#[^\n]*)?|[ \t][^\n]*)(?:\n|\Z)")
 
 
-def parsed(text: str) -> Mapping[str, str]:
-    """The variables; the last of a name counts. Raises ValueError with the line that cannot be read."""
-    found: dict[str, str] = {}
+def value(text: str, name: str) -> str:
+    """What is said of a name, or nothing. Raises ValueError with the line that cannot be read."""
     at = 0
     while at < len(text):
         match = _NOTHING.match(text, at) or _VARIABLE.match(text, at)
         if match is None:
             raise ValueError(f"invalid environment variable format at line {text.count(chr(10), 0, at) + 1}")
-        if match.re is _VARIABLE:
-            found[match[1]] = match[2]
+        if match.re is _VARIABLE and match[1] == name:
+            return match[2] or ""
         at = match.end()
-    return found
+    return ""
 
 
 def read(volume: Path, path: str) -> str | None:

@@ -129,13 +129,15 @@ def _by_key(source: EnvVarSource, namespace: str, sources: Sources) -> str | Non
 
 def _from_file(ref: FileKeySelector, sources: Sources) -> str | None:
     text = sources.files.get((ref.volume_name, ref.path))
+    if text is None and not ref.optional:
+        raise ConfigError(f'couldn\'t parse env file: there is no file "{ref.path}" in volume "{ref.volume_name}"')
     try:
-        found = envfile.parsed(text) if text is not None else {}
+        found = envfile.value(text or "", ref.key)
     except ValueError as error:
-        raise ConfigError(f"couldn't parse env file {ref.path}: {error}") from error
-    if ref.key not in found and not ref.optional:
+        raise ConfigError(f"couldn't parse env file: {error}") from error
+    if not found and not ref.optional:
         raise ConfigError(f'environment variable key "{ref.key}" not found in file "{ref.path}"')
-    return found.get(ref.key)
+    return found or None
 
 
 def _text(encoded: str) -> str:

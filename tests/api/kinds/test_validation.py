@@ -44,16 +44,21 @@ def test_an_object_may_be_written_back_unchanged(kind: str) -> None:
     assert objects.update_findings(objects.created(obj), obj) == []
 
 
-def test_a_variable_from_a_file_names_a_key_and_a_file_within_its_volume() -> None:
+def test_a_variable_from_a_file_names_a_key_and_a_file_in_a_volume_of_the_pod() -> None:
     def said(**ref: str) -> list[str]:
         env = [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "a.env", "key": "A", **ref}}}]
-        return objects.said(objects.findings(objects.base("Pod", **{"spec.containers.0.env": env})))
+        volumes = [{"name": "v", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}]
+        body = objects.base("Pod", **{"spec.containers.0.env": env, "spec.volumes": volumes})
+        return objects.said(objects.findings(body))
 
     assert said() == ["    (nothing)"]
     where = "    spec.containers[0].env[0].valueFrom.fileKeyRef"
     assert said(path="/a.env") == [f'{where}.path: Invalid value: "/a.env": must be a relative path']
     assert said(path="b/../a.env") == [f"""{where}.path: Invalid value: "b/../a.env": must not contain '..'"""]
     assert said(key="") == [f"{where}.key: Required value"]
+    assert said(volumeName="w") == [f'{where}.volumeName: Not found: "w"']
+    no_folder = "referenced volume must be of type emptyDir"
+    assert said(volumeName="c") == [f'{where}.volumeName: Invalid value: "c": {no_folder}']
     (wrong,) = said(key="a=b")
     assert wrong.startswith(f'{where}.key: Invalid value: "a=b":')
 

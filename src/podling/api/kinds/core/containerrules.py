@@ -83,7 +83,9 @@ def _common(path: str, container: Json, spec: Json) -> list[Cause]:
         ("File", "FallbackToLogsOnError"),
     )
     found += _ports(f"{path}.ports", container.get("ports") or [], host_network=bool(spec.get("hostNetwork")))
-    found += envrules.env(f"{path}.env", container.get("env") or [])
+    variables = container.get("env") or []
+    found += envrules.env(f"{path}.env", variables)
+    found += envrules.files(f"{path}.env", variables, spec.get("volumes") or [])
     found += envrules.env_from(f"{path}.envFrom", container.get("envFrom") or [])
     known = {volume.get("name", "") for volume in spec.get("volumes") or ()}
     found += volumerules.mounts(path, container, known)

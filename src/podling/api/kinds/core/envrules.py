@@ -94,6 +94,20 @@ def _file_key_ref(path: str, source: Json) -> list[Cause]:
     return found
 
 
+def files(path: str, variables: list[Json], volumes: list[Json]) -> list[Cause]:
+    """Whether the volumes that `fileKeyRef`s name are there, and such that only the Pod itself writes to them."""
+    known = {volume.get("name"): volume for volume in volumes}
+    found: list[Cause] = []
+    for index, variable in enumerate(variables):
+        name = ((variable.get("valueFrom") or {}).get("fileKeyRef") or {}).get("volumeName")
+        here = f"{path}[{index}].valueFrom.fileKeyRef.volumeName"
+        if name and name not in known:
+            found.append(causes.not_found(here, name))
+        elif name and known[name].get("emptyDir") is None:
+            found.append(causes.invalid(here, name, "referenced volume must be of type emptyDir"))
+    return found
+
+
 def field_ref(path: str, selector: Json, allowed: tuple[str, ...]) -> list[Cause]:
     """An ObjectFieldSelector, with subscripts for labels and annotations."""
     field = selector.get("fieldPath", "")

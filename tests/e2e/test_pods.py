@@ -137,6 +137,22 @@ def test_a_reference_to_a_missing_key_is_told_until_it_is_there(cluster: Cluster
     assert sh(cluster, "wants", "echo $X") == "y"
 
 
+def test_a_variable_comes_from_a_file_that_an_init_container_wrote(cluster: Cluster) -> None:
+    def of_file(key: str, **more: Any) -> dict[str, Any]:
+        return {"fileKeyRef": {"volumeName": "v", "path": "deep/set.env", "key": key, **more}}
+
+    env = [{"name": "X", "valueFrom": of_file("COLOUR")}, {"name": "Y", "valueFrom": of_file("NONE", optional=True)}]
+    script = "mkdir /v/deep; echo \"COLOUR='dark red'\" > /v/deep/set.env"
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    writes = {"name": "writes", "image": "host:1", "command": ["sh", "-c", script], "volumeMounts": mounts}
+    volumes = [{"name": "v", "emptyDir": {}}]
+    reads = pod("reads", "sh", "-c", "echo $X ${Y-none}", restartPolicy="Never", container={"env": env})
+    reads["spec"] |= {"initContainers": [writes], "volumes": volumes}
+    cluster.create(reads)
+    phase(cluster, "reads", "Succeeded")
+    assert cluster.kubectl("logs", "reads", "-c", "c").ok().out == "dark red none\n"
+
+
 # resources
 
 

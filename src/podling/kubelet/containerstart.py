@@ -167,11 +167,11 @@ class ContainerStart:
         found: dict[tuple[str, str], str | None] = {}
         for volume, path in files(self.container):
             if (root := self._volumes.get(volume)) is None:
-                raise ConfigError(f'volume "{volume}" is not mounted')
+                raise ConfigError(f'cannot find the volume "{volume}" referenced by FileKeyRef')
             try:
                 found[volume, path] = await self._around.env.in_thread(envfile.read, root, path)
             except (ValueError, OSError) as error:
-                raise ConfigError(f"couldn't parse env file {path}: {error}") from error
+                raise ConfigError(f"couldn't parse env file: {error}") from error
         return found
 
 

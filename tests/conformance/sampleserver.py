@@ -215,7 +215,8 @@ class Handler(BaseHTTPRequestHandler):
         deadline = time.monotonic() + float(self.query.get("timeoutSeconds") or 1800)
         while time.monotonic() < deadline and not self.server.ended.is_set():
             with store.changed:
-                store.changed.wait_for(lambda: store.revision > seen, 0.2)
+                if store.revision <= seen:
+                    store.changed.wait(0.2)
                 news, seen = [each for each in store.events if each[0] > seen], store.revision
             for _, kind, of, obj in news:
                 if of == resource and namespace in ("", obj["metadata"].get("namespace")):

@@ -1,8 +1,11 @@
-"""Reviews: questions to the authenticator and the authorizer, answered and not kept."""
+"""Reviews: questions to the authenticator and the authorizer, answered and not kept.
+
+They pass webhooks and policies as other new objects do; of our own plugins none has anything to say about them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -10,16 +13,38 @@ import orjson
 from podling.api.errors import BadRequest, Invalid, NotAcceptable, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.rbac.views import written
+from podling.apiserver.admission.chain import Attempt
 from podling.apiserver.authorization.question import Question
 from podling.apiserver.authorization.rbac import together
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.negotiation import media_types
-from podling.apiserver.message import Endpoint, Request, Response, User
+from podling.apiserver.endpoints.options import dry_run
+from podling.apiserver.message import Endpoint, Outcome, Request, Response, User
 from podling.apiserver.registry.served import Served
 from podling.env import rfc3339
 
 Json = dict[str, Any]
+Answer = Callable[[Backend, Request, Served, Json], Response]
+
+
+def _review(answer: Answer) -> Endpoint:
+    def endpoint(backend: Backend, request: Request) -> Outcome | Awaitable[Outcome]:
+        served, body = _read(backend, request)
+        if backend.admission.asks_others:
+            return _admitted(backend, request, served, body, answer)
+        return answer(backend, request, served, body)
+
+    return endpoint
+
+
+async def _admitted(backend: Backend, request: Request, served: Served, body: Json, answer: Answer) -> Response:
+    """Raises what webhooks and policies raise."""
+    namespace = body["metadata"].get("namespace", "")
+    attempt = Attempt("CREATE", served, namespace, body, None, request, dry=dry_run(request))
+    await backend.admission.admit(attempt)
+    await backend.admission.validate(attempt)
+    return answer(backend, request, served, attempt.obj)
 
 
 def _read(backend: Backend, request: Request) -> tuple[Served, Json]:
@@ -39,19 +64,16 @@ def _answered(served: Served, body: Json, status: Json) -> Response:
     return Response(201, orjson.dumps(served.entry.from_hub({**body, "status": status})))
 
 
-def self_subject_review(backend: Backend, request: Request) -> Response:
-    served, body = _read(backend, request)
+def _self_subject_review(backend: Backend, request: Request, served: Served, body: Json) -> Response:
     return _answered(served, body, {"userInfo": _user_info(request.user)})
 
 
-def self_access(backend: Backend, request: Request) -> Response:
-    served, body = _read(backend, request)
+def _self_access(backend: Backend, request: Request, served: Served, body: Json) -> Response:
     return _answered(served, body, _decision(backend, request.user, body))
 
 
-def access(backend: Backend, request: Request) -> Response:
+def _access(backend: Backend, request: Request, served: Served, body: Json) -> Response:
     """SubjectAccessReview and LocalSubjectAccessReview."""
-    served, body = _read(backend, request)
     spec = body.get("spec") or {}
     if not (spec.get("user") or spec.get("groups")):
         raise _refused(body, "spec.user", "", "at least one of user or group must be specified")
@@ -60,8 +82,7 @@ def access(backend: Backend, request: Request) -> Response:
     return _answered(served, body, _decision(backend, user, body))
 
 
-def self_rules(backend: Backend, request: Request) -> Response:
-    served, body = _read(backend, request)
+def _self_rules(backend: Backend, request: Request, served: Served, body: Json) -> Response:
     namespace = (body.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise BadRequest("no namespace on request")
@@ -77,8 +98,7 @@ def self_rules(backend: Backend, request: Request) -> Response:
     return _answered(served, body, status)
 
 
-def token_review(backend: Backend, request: Request) -> Response:
-    served, body = _read(backend, request)
+def _token_review(backend: Backend, request: Request, served: Served, body: Json) -> Response:
     spec = body.get("spec") or {}
     audiences = tuple(spec.get("audiences") or ())
     token = spec.get("token", "")
@@ -148,10 +168,10 @@ def _user_info(user: User) -> Json:
 
 
 REVIEWS: Mapping[str, Endpoint] = {
-    "selfsubjectreviews": self_subject_review,
-    "selfsubjectaccessreviews": self_access,
-    "subjectaccessreviews": access,
-    "localsubjectaccessreviews": access,
-    "selfsubjectrulesreviews": self_rules,
-    "tokenreviews": token_review,
+    "selfsubjectreviews": _review(_self_subject_review),
+    "selfsubjectaccessreviews": _review(_self_access),
+    "subjectaccessreviews": _review(_access),
+    "localsubjectaccessreviews": _review(_access),
+    "selfsubjectrulesreviews": _review(_self_rules),
+    "tokenreviews": _review(_token_review),
 }

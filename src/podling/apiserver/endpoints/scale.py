@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from podling.api.errors import BadRequest, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.kind import Scale
@@ -23,6 +21,7 @@ from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.get import find
 from podling.apiserver.endpoints.options import dry_run
 from podling.apiserver.endpoints.ownership import Record
+from podling.apiserver.endpoints.scaletable import shown
 from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.patching import parse_patch
 from podling.apiserver.registry.served import Served, unknown_path
@@ -34,7 +33,7 @@ def get_scale(backend: Backend, request: Request) -> Response:
     assert request.target is not None
     served, scale = _served(backend, request)
     obj = find(backend, served, request.target)
-    return Response(200, orjson.dumps(scale_of(served.tabled(obj), scale, _api_version(served))))
+    return shown(backend, request, scale_of(served.tabled(obj), scale, _api_version(served)))
 
 
 async def put_scale(backend: Backend, request: Request) -> Response:
@@ -51,7 +50,7 @@ async def patch_scale(backend: Backend, request: Request) -> Response:
     if applies(request.headers.get("content-type", "")):
         type_, api_version = _type(backend, served), _api_version(served)
         obj = await apply_scale(backend, request, served, scale, type_, api_version)
-        return Response(200, orjson.dumps(scale_of(obj.json(), scale, api_version)))
+        return shown(backend, request, scale_of(obj.json(), scale, api_version))
     type_ = _type(backend, served)
     apply = parse_patch(request.headers.get("content-type", ""), request.body, type_)
 
@@ -84,11 +83,11 @@ async def _write(backend: Backend, request: Request, served: Served, scale: Scal
     api_version = _api_version(served)
 
     def change_of(old: Json) -> Json:
-        shown = served.entry.from_hub(old) if served.waits else old
-        wanted = make(scale_of(shown, scale, api_version))
+        whole = served.entry.from_hub(old) if served.waits else old
+        wanted = make(scale_of(whole, scale, api_version))
         if causes := validate(wanted):
             raise invalid("Scale", target.name, causes, "autoscaling")
-        new = scaled(shown, scale, wanted)
+        new = scaled(whole, scale, wanted)
         new = served.entry.to_hub(new) if served.waits else new
         new["metadata"]["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
         return new
@@ -97,7 +96,7 @@ async def _write(backend: Backend, request: Request, served: Served, scale: Scal
         served, target.namespace, target.name, change_of, "scale", dry_run(request), Record(backend, request, served)
     )
     obj: Object = await change(backend, request, wanted)
-    return Response(200, orjson.dumps(scale_of(served.tabled(obj), scale, api_version)))
+    return shown(backend, request, scale_of(served.tabled(obj), scale, api_version))
 
 
 def _served(backend: Backend, request: Request) -> tuple[Served, Scale]:

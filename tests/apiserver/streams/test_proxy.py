@@ -167,6 +167,25 @@ async def test_a_path_without_its_slash_is_redirected(tmp_path: Path) -> None:
         assert (answer.code, answer.headers["location"]) == (301, f"{PODS}/web/proxy/?a=b")
 
 
+async def test_an_answer_without_its_body_tells_its_length(tmp_path: Path) -> None:
+    async with world(tmp_path) as here, serving(here):
+        await here.pod("web")
+        whole = await here.http(f"GET {PODS}/web/proxy/page HTTP/1.1")
+        answer = await here.http(f"HEAD {PODS}/web/proxy/page HTTP/1.1")
+        assert (answer.code, answer.body) == (302, b"")
+        assert int(answer.headers["content-length"]) == len('<a href="/next">next</a>') < len(whole.body)
+        answer = await here.http(f"HEAD {PODS}/web/proxy/large HTTP/1.1")
+        assert (answer.code, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_what_is_no_reading_goes_to_the_root_without_a_redirect(tmp_path: Path, method: str) -> None:
+    async with world(tmp_path) as here, serving(here):
+        await here.pod("web")
+        answer = await here.http(f"{method} {PODS}/web/proxy?a=b HTTP/1.1")
+        assert (answer.code, answer.json()["line"]) == (200, f"{method} /?a=b HTTP/1.1")
+
+
 async def test_links_and_redirects_of_a_site_lead_through_the_proxy_again(tmp_path: Path) -> None:
     async with world(tmp_path) as here, serving(here):
         await here.pod("web")

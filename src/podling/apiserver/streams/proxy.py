@@ -40,9 +40,9 @@ async def proxy(backend: Backend, request: Request) -> Outcome:
     path, query = tail_of(request)
     upgrade = request.header("upgrade") if "upgrade" in request.header("connection").lower() else ""
     goal = destination(backend, target)
-    if not path and not upgrade:
+    if not path and not upgrade and request.method in ("GET", "HEAD"):
         return Response(301, headers=(("Location", f"{request.path}/{query}"),), content_type="")
-    exchange = await _exchange(backend, request, goal, path + query, upgrade)
+    exchange = await _exchange(backend, request, goal, (path or "/") + query, upgrade)
     if exchange.status == 101:
         headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_answer_headers(exchange)]
         return Upgrade(lambda connection: pass_through(connection, exchange), headers)
@@ -62,7 +62,7 @@ async def _exchange(backend: Backend, request: Request, goal: Destination, path:
     try:
         sock = await backend.dialer.connect(goal.node, goal.address, goal.port)
         headers = _request_headers(request, goal, upgrade)
-        sent = request_bytes(request.method, path or "/", headers, request.body)
+        sent = request_bytes(request.method, path, headers, request.body)
         exchange = await Exchange.open(sock, sent, tls=goal.scheme == "https", bodiless=request.method == "HEAD")
     except (ApiError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {error}") from error
@@ -106,7 +106,12 @@ async def _answered(request: Request, exchange: Exchange, goal: Destination, pre
     ]
     rewritten = kind.startswith("text/html") and not exchange.header("content-encoding")
     length = exchange.header("content-length")
-    if request.method == "HEAD" or status in (204, 304) or (length.isdigit() and int(length) <= WHOLE):
+    short = length.isdigit() and int(length) <= WHOLE
+    if request.method == "HEAD" and short:
+        exchange.close()
+        # Never sent: the edge answers a HEAD with the length of the body alone.
+        return Response(status, bytes(int(length)), kind, headers)
+    if short or status in (204, 304):
         body = await _whole(exchange)
         return Response(status, html(body, prefix, hosts) if rewritten else body, kind, headers)
 

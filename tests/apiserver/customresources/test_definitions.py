@@ -162,7 +162,8 @@ async def test_a_restarted_server_serves_what_was_defined() -> None:
 async def test_an_applier_may_change_the_version_and_leave_its_labels_behind(order: tuple[str, str]) -> None:
     async with serving() as api:
         await defined(api, definition(version("v1"), version("v1beta1", storage=False)))
-        for number, metadata in enumerate(({"name": "a", "labels": {"tier": "one"}}, {"name": "a"})):
+        first: dict[str, Any] = {"name": "a", "labels": {"tier": "one"}}
+        for number, metadata in enumerate((first, {"name": "a"})):
             there = f"/apis/{GROUP}/{order[number]}/namespaces/default/crontabs/a"
             config = crontab(api=order[number]) | {"metadata": metadata}
             answer = await api.patch(there, config, "apply-patch+yaml", fieldManager="m")

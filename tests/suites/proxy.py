@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
@@ -171,6 +172,30 @@ class ProxySuite:
             await world.mode.apply(Change({VIP: Rule(tuple(endpoints), affinity=10)}))
             for source in ("a", "b", "c", "d", NODE):
                 assert len(await world.answers(20, source=source)) == 1
+
+        self.run(scenario)
+
+    def test_a_client_with_affinity_stays_also_when_other_endpoints_come_and_go(self) -> None:
+        async def scenario(world: World) -> None:
+            endpoints = {name: await world.pod(name) for name in "abcde"}
+            await world.mode.apply(Change({VIP: Rule(tuple(endpoints[name] for name in "abc"), affinity=10)}))
+            (first, _) = await world.ask()
+            for others in ("abcde", "de", "", "abc"):
+                names = sorted({first, *others})
+                await world.mode.apply(Change({VIP: Rule(tuple(endpoints[name] for name in names), affinity=10)}))
+                assert await world.answers(10) == {first: 10}
+
+        self.run(scenario)
+
+    def test_affinity_ends_when_the_client_was_away_for_its_time(self) -> None:
+        async def scenario(world: World) -> None:
+            endpoints = tuple([await world.pod(name) for name in "abcd"])
+            await world.mode.apply(Change({VIP: Rule(endpoints, affinity=1)}))
+            began, seen = time.monotonic(), set[str]()
+            while len(seen) < 2:
+                seen |= set(await world.answers(3))
+                assert time.monotonic() - began < 20
+                await asyncio.sleep(1.05)
 
         self.run(scenario)
 

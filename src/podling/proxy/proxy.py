@@ -3,7 +3,8 @@
 Events mark a Service dirty; one loop turns dirty Services into one change and applies it, so that a burst is one
 transaction and a single event is in the rules milliseconds after it was committed. Ports for the host (NodePorts,
 load balancer addresses in 127.0.0.0/8) are published by relays in either mode: they balance by themselves, which
-keeps the client's affinity and gives a refused connection a second chance.
+keeps the client's affinity and gives a refused connection a second chance. `health.py` tells load balancers which
+Services have Pods here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from podling.client.informer import Informers
 from podling.client.resources import ENDPOINTSLICES, SERVICES
 from podling.env import Env
 from podling.network.publish import Listeners, Published, Publisher
+from podling.network.relay import Balancer, Fixed
 from podling.proxy.balancer import RoundRobin
+from podling.proxy.health import HealthServers, health_of
 from podling.proxy.mode import Mode, ModeConfig, find_mode, mode_names
 from podling.proxy.services import Change, Changes, Front, Place, Rule, ServiceKey, Table, fronts_of, service_of
 from podling.supervise import Supervisor
@@ -73,7 +76,8 @@ class Proxy:
         self._mode = self._make(mode)
         self._publisher = Publisher(listeners, self._tasks, env) if listeners else None
         self._balancers: dict[Published, RoundRobin] = {}
-        self._unpublished = False
+        self._health = HealthServers(config.node_ip)
+        self._unpublished = listeners is not None  # what an earlier process published may be wanted no more
         self.applied = Applied()
 
     @property
@@ -94,6 +98,7 @@ class Proxy:
                 await self._tasks.wait()
         finally:
             self._mode.release()
+            self._health.close()
             if self._publisher is not None:
                 self._publisher.close()
 
@@ -187,10 +192,10 @@ class Proxy:
         slices = self._slices_of.get(key)
         if slices is not None and not slices:
             del self._slices_of[key]
-        service = self._services.get(*key)
-        if service is None:
-            return {}
-        return fronts_of(service.view, [found.view for found in (slices or {}).values()], self._place)
+        service, views = self._services.get(*key), [found.view for found in (slices or {}).values()]
+        told = health_of(service.view, views, self._place.node) if service is not None else None
+        self._unpublished |= self._health.update(key, told)
+        return fronts_of(service.view, views, self._place) if service is not None else {}
 
     @staticmethod
     def _inside(rules: Mapping[Front, Rule]) -> dict[Front, Rule]:
@@ -220,11 +225,23 @@ class Proxy:
         return None if front.protocol == "SCTP" else Published(host, front.port, front.protocol)
 
     async def _publish(self) -> None:
-        assert self._publisher is not None
         self._unpublished = False
-        for port, error in (await self._publisher.reconcile(self._balancers)).items():
-            log.warning("%s port %s:%d is not published: %s", port.protocol, port.address, port.port, error)
+        failures: list[str] = []
+        try:
+            await self._health.serve()
+        except OSError as error:
+            failures.append(f"no health of Services is told: {error}")
+        if self._publisher is not None:
+            refused = await self._publisher.reconcile({**self._balancers, **self._health_ports()})
+            failures += [f"{p.protocol} port {p.address}:{p.port} is not published: {e}" for p, e in refused.items()]
+        for failure in failures:
+            log.warning("%s", failure)
+        if failures:
             self._tasks.start("publish again", self._publish_again())
+
+    def _health_ports(self) -> dict[Published, Balancer]:
+        host, inside = self._config.host_address, self._config.node_ip
+        return {Published(host, port, "TCP"): Fixed((inside, port)) for port in self._health.ports if host}
 
     async def _publish_again(self) -> None:
         await self._env.sleep(_PUBLISH_AGAIN_SECONDS)

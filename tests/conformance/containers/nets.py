@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests.conformance.containers.netserver import by_udp
+from tests.conformance.containers.netserver import by_http, by_udp
 from tests.conformance.containers.pods import IMAGE
 from tests.conformance.kube import Json, Kube, Resource, eventually
 
@@ -192,8 +192,8 @@ class Host:
     def ask(self, port: int, path: str = "/hostname") -> str:
         """The answer at the node's address on this machine; "" where there is none."""
         try:
-            return httpx.get(f"http://{self.external}:{port}{path}", timeout=3).text
-        except httpx.TransportError:
+            return by_http(self.external, port, path)
+        except OSError:
             return ""
 
     def say(self, port: int) -> str:

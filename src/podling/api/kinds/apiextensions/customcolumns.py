@@ -42,7 +42,10 @@ def _text(value: Any, now: float) -> str:
 
 
 def _whole(value: Any, now: float) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """As an int64, which cannot be larger than its limits."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return max(-(1 << 63), min(int(value), (1 << 63) - 1))
 
 
 def _number(value: Any, now: float) -> float | None:

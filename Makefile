@@ -32,11 +32,15 @@ demo: install system
 	$(SUDO) $(BIN)/podling demo
 
 # Everything but what is held against a clock: a busy machine is no reason to fail (`make seen` looks at the clock).
-# Real containers and sockets on a machine that is shared stumble once in thousands: what failed is run once more and
-# named, and has to pass then.
-TESTS := $(SUDO) $(BIN)/python -m pytest -m "not timed"
+# What touches the host (real containers, namespaces) runs alone, all else on every processor. Real sockets on a machine
+# that is shared stumble once in thousands: what failed is run once more and named, and has to pass then.
+PYTEST := $(SUDO) $(BIN)/python -m pytest
+define tests
+	$(PYTEST) $(1) || { [ $$? = 1 ] && echo "==> once more, only what failed" && $(PYTEST) $(1) -n 0 --last-failed --last-failed-no-failures none; }
+endef
 test: install system lint
-	$(TESTS) || { [ $$? = 1 ] && echo "==> once more, only what failed" && $(TESTS) --last-failed --last-failed-no-failures none; }
+	$(call tests,-m "not timed and not real" -n auto --dist worksteal)
+	$(call tests,-m "real and not timed")
 
 lint: install
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ Everything that lies in this folder is marked `real` and needs root, crun and nf
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Started once for the whole folder; the image `host:1` holds this machine's own files."""
     folder = tmp_path_factory.mktemp("conformance")
-    with Cluster(folder / "state", "conformance") as started:
+    # Control groups are found by names alone: two runs on one machine must not be each other's.
+    with Cluster(folder / "state", f"conformance-{os.getpid()}") as started:
         started.build_host_image(folder)
         yield started
 

@@ -250,6 +250,16 @@ async def test_a_volume_that_outgrows_its_limit_evicts_the_pod(tmp_path: Path) -
         assert pod["status"]["message"] == 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
 
 
+async def test_a_container_that_writes_more_than_it_may_evicts_the_pod(tmp_path: Path) -> None:
+    limits = {"limits": {"ephemeral-storage": "1Mi"}}
+    async with world(tmp_path, Course(written=2 << 20)) as w, w.node():
+        await w.create(containers=[{"name": "main", "image": "app", "resources": limits}])
+        pod = await w.until(phase("Failed"))
+        why = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
+        assert (pod["status"]["reason"], pod["status"]["message"]) == ("Evicted", why)
+        assert f"Warning Evicted {why}" in await w.events()
+
+
 async def test_an_ephemeral_container_joins_a_running_pod_and_is_never_restarted(tmp_path: Path) -> None:
     async with world(tmp_path, debug=Course(endings=(Ending(1, 3),))) as w, w.node():
         await w.create()

@@ -1,4 +1,4 @@
-"""How much volumes may hold."""
+"""How much a Pod may write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from podling.kubelet.limits import exceeded, memory_for_volumes, size_of
+from podling.kubelet.limits import Usage, exceeded, limited, memory_for_volumes
+from podling.kubelet.podstate import Failure
+from podling.runtime.disk import size_of
 from tests.kubelet.pods import pod
 
 NODE = 8 << 30
@@ -34,23 +36,63 @@ def test_a_volume_in_memory_takes_no_more_than_the_pod_may(spec: dict[str, Any],
     assert memory_for_volumes(pod(spec), NODE) == most
 
 
-def test_only_a_volume_with_a_limit_on_disk_is_measured(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(b"x" * 200_000)
-    sources = {
-        "a": {},
-        "b": {"sizeLimit": "1Gi"},
-        "c": {"medium": "Memory", "sizeLimit": "1Ki"},
-        "d": {"sizeLimit": "0"},
-    }
-    volumes = [{"name": name, "emptyDir": source} for name, source in sources.items()]
-    assert exceeded(pod({"volumes": volumes}), dict.fromkeys(sources, tmp_path)) is None
-    volumes.append({"name": "e", "emptyDir": {"sizeLimit": "100Ki"}})
-    failure = exceeded(pod({"volumes": volumes}), dict.fromkeys([*sources, "e"], tmp_path))
-    assert failure is not None
-    assert failure.message == 'Usage of EmptyDir volume "e" exceeds the limit "100Ki". '
+STORED = {"limits": {"ephemeral-storage": "100Ki"}}
+VOLUMES = [
+    {"name": "free", "emptyDir": {}},
+    {"name": "zero", "emptyDir": {"sizeLimit": "0"}},
+    {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Ki"}},
+    {"name": "large", "emptyDir": {"sizeLimit": "1Gi"}},
+]
+SMALL = {"name": "small", "emptyDir": {"sizeLimit": "100Ki"}}
+MUCH = 200 << 10
+
+
+@pytest.mark.parametrize(
+    ("spec", "used", "message"),
+    [
+        ({"volumes": VOLUMES}, Usage({}, {each["name"]: MUCH for each in VOLUMES}), None),
+        ({"volumes": [SMALL]}, Usage({}, {"small": 100 << 10}), None),
+        (
+            {"volumes": [*VOLUMES, SMALL]},
+            Usage({}, {"small": MUCH}),
+            'Usage of EmptyDir volume "small" exceeds the limit "100Ki". ',
+        ),
+        (
+            {"containers": containers(STORED, {})},
+            Usage({"c0": 60 << 10, "c1": 30 << 10}, {"v": 20 << 10}),
+            "Pod ephemeral local storage usage exceeds the total limit of containers 100Ki. ",
+        ),
+        (
+            {"containers": containers(STORED, {"limits": {"ephemeral-storage": "1Gi"}})},
+            Usage({"c0": MUCH}, {}),
+            'Container c0 exceeded its local ephemeral storage limit "100Ki". ',
+        ),
+        ({"containers": containers(STORED, STORED)}, Usage({"c0": 99 << 10, "c1": 99 << 10}, {}), None),
+    ],
+    ids=["no limit", "just full", "a volume", "the Pod", "a container", "each within"],
+)
+def test_who_writes_more_than_allowed_goes_at_once(spec: dict[str, Any], used: Usage, message: str | None) -> None:
+    failure = exceeded(pod(spec), used)
+    assert failure == (Failure("Evicted", message, at_once=True) if message else None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "measured"),
+    [
+        ({"volumes": VOLUMES[:3]}, False),
+        ({"volumes": VOLUMES}, True),
+        ({"containers": containers({"limits": {"cpu": "1"}})}, False),
+        ({"containers": containers({}, STORED)}, True),
+    ],
+)
+def test_only_what_has_a_limit_is_measured(spec: dict[str, Any], measured: bool) -> None:
+    assert limited(pod(spec)) is measured
 
 
 def test_what_is_empty_inside_a_file_counts_for_nothing(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 30)
     assert size_of(tmp_path) < 1 << 20
+    (tmp_path / "full").write_bytes(b"x" * 200_000)
+    assert size_of(tmp_path) >= 200_000
+    assert size_of(tmp_path / "missing") == 0

@@ -190,6 +190,7 @@ def test_a_deadline_fails_the_pod() -> None:
     soon = pod({"activeDeadlineSeconds": 5}, status={"startTime": rfc3339(NOW - 2)})
     assert decide(soon, having(run()), READY, NOW) == Plan(wake=NOW + 3)
     assert actions(soon, having(run()), facts=Facts(failure=Failure("x", "y"))) == (StopPod(30.0),)
+    assert actions(soon, having(run()), facts=Facts(failure=Failure("x", "y", at_once=True))) == (StopPod(2.0),)
 
 
 def test_a_pod_the_api_calls_finished_is_never_started_again() -> None:

@@ -208,3 +208,12 @@ async def test_fifty_containers_start_at_once() -> None:
         _, found = await m.runtime.list()
         assert {c.state for c in found} == {"running"}
         assert all(os.path.exists(f"/proc/{c.pid}") for c in found)
+
+
+async def test_what_a_container_writes_is_measured() -> None:
+    async with machine() as m:
+        sandbox = await m.sandbox()
+        write = "head -c 300000 /dev/zero > /tmp/one; head -c 300000 /dev/zero > /usr/two"
+        container = await m.run(sandbox, "sh", "-c", write)
+        await m.ended(container)
+        assert 600_000 <= await m.runtime.written(container) < 700_000

@@ -156,6 +156,14 @@ class RuntimeSuite:
             with pytest.raises(RuntimeFailure):
                 await runtime.create_container("nowhere", ContainerConfig("c", "c", image.id))
 
+    async def test_what_a_container_wrote_is_nothing_before_and_after_its_life(self) -> None:
+        async with self.runtime() as runtime:
+            assert await runtime.written("c") == 0
+            await self._make(runtime, "one", "c", self.lasting())
+            assert await runtime.written("c") == 0
+            await runtime.remove_container("c")
+            assert await runtime.written("c") == 0
+
     async def test_what_needs_a_process_works_or_is_refused_in_words(self) -> None:
         async with self.runtime() as runtime:
             await self._make(runtime, "one", "c", self.lasting())

@@ -116,6 +116,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     message: str
     refused: bool = False
     """The node never took the Pod: nothing of it was made, and its containers have no state."""
+    at_once: bool = False
+    """Its containers have no more than the shortest time to end, whatever they were promised."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -146,7 +146,8 @@ def _end(pod: Pod, state: PodState, facts: Facts, *, delete: bool) -> Plan:
     held = state.sandbox is not None and state.sandbox.ready
     if (alive or held or POD in facts.busy) and not facts.stopped:
         # Deleted by force: the API has let go of it already, so nobody waits for more than the shortest end.
-        return Plan((StopPod(SHORTEST_GRACE if facts.removed else grace_of(pod, delete=delete)),))
+        hurried = facts.removed or (facts.failure is not None and facts.failure.at_once)
+        return Plan((StopPod(SHORTEST_GRACE if hurried else grace_of(pod, delete=delete)),))
     if facts.busy:
         return Plan()
     return Plan((Finish(delete=delete),))

@@ -21,6 +21,7 @@ from podling.api.objects import Object
 from podling.client.resources import PODS
 from podling.kubelet import podsync
 from podling.kubelet.admission import REJECTED, Claim, claim_of
+from podling.kubelet.diskusage import usage_of
 from podling.kubelet.limits import exceeded, limited
 from podling.kubelet.podactions import STOP_RETRY, PodActions
 from podling.kubelet.podmemory import PodMemory
@@ -146,10 +147,11 @@ class PodWorker:
         self._memory.wake.set()
 
     async def measure(self) -> None:
-        """Evict the Pod where a volume has outgrown its limit."""
+        """Evict the Pod where it has written more than it may."""
         memory = self._memory
-        if memory.volumes_ready and memory.failure is None and any(limited(memory.pod)):
-            failure = await self._around.env.in_thread(exceeded, memory.pod, memory.volumes.paths)
+        if memory.volumes_ready and memory.failure is None and limited(memory.pod):
+            used = await usage_of(self._around, memory.pod, memory.state, memory.volumes.paths)
+            failure = exceeded(memory.pod, used)
             if failure is not None:
                 memory.tell("Warning", failure.reason, failure.message)
                 memory.failure = failure

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from podling.runtime.disk import size_of
+
 
 class Bundles:
     """All bundles of a node, under `folder`."""
@@ -39,6 +41,10 @@ class Bundles:
             process["env"] = [*process["env"], "TERM=xterm"]
         process.pop("oomScoreAdj", None)
         return process
+
+    def written(self, container: str) -> int:
+        """Bytes on disk that the container wrote to its own file system."""
+        return sum(size_of(self.folder(container) / name) for name in ("upper", "upper-usr"))
 
     def sweep(self, known: Collection[str]) -> None:
         """Remove what a process before us began to write and never handed to the keeper."""

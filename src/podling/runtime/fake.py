@@ -59,6 +59,8 @@ class Course(msgspec.Struct, frozen=True):
     start_failure: str = ""
     exec_exit_code: int | None = None
     """What `exec_sync` (an exec probe) answers; None refuses."""
+    written: int = 0
+    """Bytes that a container is said to have written."""
 
 
 class _Held:
@@ -242,6 +244,10 @@ class FakeRuntime:
     async def stats(self) -> tuple[Stats, ...]:
         """Nothing runs, so nothing is used."""
         return tuple(Stats(each.told.id, 0.0, 0) for each in self._containers.values() if each.told.state == "running")
+
+    async def written(self, container: str) -> int:
+        held = self._containers.get(container)
+        return held.course.written if held is not None else 0
 
     async def ensure_image(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
         try:

@@ -245,6 +245,9 @@ class Runtime(Protocol):
 
     async def stats(self) -> tuple[Stats, ...]: ...
 
+    async def written(self, container: str) -> int:
+        """Bytes on disk that its own file system takes beyond its image; 0 for a container nobody knows."""
+
     async def ensure_image(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
         """The image, pulled where the policy asks; what was built or loaded here satisfies every policy.
         Raises RuntimeFailure with ErrImagePull, ErrImageNeverPull or InvalidImageName."""

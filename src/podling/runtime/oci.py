@@ -131,6 +131,9 @@ class OciRuntime:
     async def stats(self) -> tuple[Stats, ...]:
         return msgspec.convert(await self._call("stats"), tuple[Stats, ...])
 
+    async def written(self, container: str) -> int:
+        return await self._env.in_thread(self._bundles.written, container)
+
     # -- sandboxes ----------------------------------------------------------------------------------------------
 
     async def run_sandbox(self, config: SandboxConfig) -> Sandbox:

@@ -172,6 +172,27 @@ async def test_grpc_health_is_read_from_the_answers_message(message: bytes, expe
         assert await ask({"grpc": {"port": port}}) == expected
 
 
+@pytest.mark.parametrize("size", [1, 127, 128, 300])
+async def test_grpc_health_is_asked_of_a_service_with_a_name_of_any_length(size: int) -> None:
+    asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nSM\r\n\r\n")
+        while True:
+            head = await reader.readexactly(9)
+            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            if head[3] == 0:
+                asked.put_nowait(payload)
+                writer.write(frame(0, 0, 1, b"\x00\x00\x00\x00\x02\x08\x01"))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await ask({"grpc": {"port": port, "service": "x" * size}}) == ("success", "")
+    message = (await asked.get())[5:]
+    length = bytes([size]) if size < 128 else bytes([size & 0x7F | 0x80, size >> 7])
+    assert message == b"\x0a" + length + b"x" * size
+
+
 @pytest.mark.parametrize(
     ("answers", "verdicts"),
     [

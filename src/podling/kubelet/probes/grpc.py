@@ -45,7 +45,7 @@ async def _check(host: str, port: int, service: str) -> int:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         name = service.encode()
-        message = (b"\x0a" + bytes([len(name)]) + name) if name else b""
+        message = (b"\x0a" + _varint(len(name)) + name) if name else b""
         body = b"\x00" + struct.pack("!I", len(message)) + message
         writer.write(PREFACE + _frame(SETTINGS, 0, 0, b"") + _frame(HEADERS, END_HEADERS, 1, _headers(host, port)))
         writer.write(_frame(DATA, END_STREAM, 1, body))
@@ -83,6 +83,15 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 def _status(message: bytes) -> int:
     """Field 1 of HealthCheckResponse; proto3 leaves a zero out."""
     return message[1] if message[:1] == b"\x08" and len(message) > 1 else 0
+
+
+def _varint(number: int) -> bytes:
+    """A length as protobuf writes it: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*out, number))
 
 
 def _headers(host: str, port: int) -> bytes:

@@ -1,4 +1,4 @@
-"""`make mutants`: plant each bug in a copy of the code, explore seeds until one breaks a rule, tell how many it took.
+"""`make mutants`: plant each bug in a copy of the code, explore seeds until one breaks a rule, tell which and how.
 
 Without any bug the same seeds break no rule. Exit code 0 when all bugs were found and there was no false alarm.
 """
@@ -30,14 +30,14 @@ def planted(mutant: Mutant, folder: Path) -> Path:
     return copy
 
 
-def explored(source: Path, seeds: int) -> tuple[bool, str]:
-    """Whether no rule was broken, and the first broken one."""
+def explored(source: Path, seeds: int) -> str:
+    """The first seed that broke a rule, with the rule; empty where none did."""
     command = [sys.executable, "-m", "podling.testing.exploration", "0", str(seeds), "--stop"]
     environment = os.environ | {"PYTHONPATH": str(source)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(done.stderr)
-    return done.returncode == 0, done.stdout.splitlines()[0] if done.stdout else done.stderr
+    return done.stdout.splitlines()[0] if done.returncode else ""
 
 
 def main() -> None:
@@ -45,14 +45,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=300, help="at most so many for each (default: 300)")
     given = parser.parse_args()
     found = 0
-    for mutant in MUTANTS:
+    for number, mutant in enumerate(MUTANTS, 1):
         with tempfile.TemporaryDirectory(prefix="podling-mutant-") as name:
-            survived, first = explored(planted(mutant, Path(name)), given.seeds)
-        found += not survived
-        print(f"{'SURVIVED' if survived else 'found   '}  {mutant.name}\n          {first}", flush=True)
-    clean, first = explored(SOURCE, given.seeds)
-    print(f"{found} of {len(MUTANTS)} bugs found; without them {'no alarm' if clean else f'an alarm: {first}'}")
-    sys.exit(found != len(MUTANTS) or not clean)
+            first = explored(planted(mutant, Path(name)), given.seeds)
+        found += bool(first)
+        print(f"{number:2}. {mutant.name}\n    {f'found by {first}' if first else 'SURVIVED'}", flush=True)
+    alarm = explored(SOURCE, given.seeds)
+    without = f"an alarm: {alarm}" if alarm else "no alarm"
+    print(f"{found} of {len(MUTANTS)} bugs found; without them {without} in {given.seeds} seeds")
+    sys.exit(found != len(MUTANTS) or bool(alarm))
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ class ApiServer:
             await reconcile_policy(self.backend)
         await aggregator.start(self._tasks)
         self._ready = True
-        self._tasks.start("loop lag", watch_lag(self.env, self.metrics))
+        if self.config.tcp or self.config.unix is not None:
+            self._tasks.start("loop lag", watch_lag(self.env, self.metrics))
         await self._listen()
 
     async def stop(self) -> None:

@@ -18,6 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="which history (default: 1)")
     parser.add_argument("--seeds", type=int, metavar="N", help="look through N seeds from this one on, tell no story")
     parser.add_argument("--writes", action="store_true", help="tell every write to the API, too")
+    parser.add_argument(
+        "--shrink", action="store_true", help="where a rule is broken, tell the smallest history that breaks it"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -27,13 +30,17 @@ def run(parsed: argparse.Namespace) -> int:
     from podling.testing.exploration.story import told
 
     plan, outcome = _plan(parsed.seed), explore(parsed.seed)
+    if outcome.violations and parsed.shrink:
+        from podling.testing.exploration.shrink import shrunk
+
+        plan, outcome = shrunk(plan, outcome)
     for line in told(plan, outcome, writes=parsed.writes):
         say(line)
     return 1 if outcome.violations else 0
 
 
 def _plan(seed: int) -> Plan:
-    from podling.testing.exploration.plan import plan_of
+    from podling.testing.exploration.mix import plan_of
 
     return plan_of(seed)
 

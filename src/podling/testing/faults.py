@@ -7,6 +7,7 @@ history. `RecordingTransport` turns every request into a line of an action log.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -22,7 +23,11 @@ from podling.storage.interface import Row, WriteFailed
 from podling.storage.memory import MemoryStorage
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+LATEST, PUNCTUAL = 12.0, 30.0
+"""Seconds that a watch may be late at most, and how long it then keeps up again."""
 Log = Callable[[str], None]
+Told = Callable[[Verb, str, Any, str], None]
+"""(verb, path, body, outcome)"""
 
 
 class Faults(msgspec.Struct, frozen=True):
@@ -30,6 +35,8 @@ class Faults(msgspec.Struct, frozen=True):
 
     lost_watch: float = 0.0
     expired_watch: float = 0.0
+    late_watch: float = 0.0
+    """It says nothing for seconds, and then everything."""
     repeated_events: float = 0.0
     """What a watch has told, it tells once more."""
     conflict: float = 0.0
@@ -50,8 +57,20 @@ class Faults(msgspec.Struct, frozen=True):
 class FaultyTransport:
     """A `Transport` around another."""
 
-    def __init__(self, inner: Transport, env: Env, faults: Faults) -> None:
+    def __init__(self, inner: Transport, env: Env, faults: Faults, told: Told | None = None) -> None:
+        """`told` hears of every write that failed here, with the reason."""
         self._inner, self._env, self.faults = inner, env, faults
+        self._told = told
+        self._crash: tuple[int, Callable[[], None]] | None = None
+
+    def crash_after(self, writes: int, crash: Callable[[], None]) -> None:
+        """Call `crash` when that many more writes were carried out and the next one was, too: nobody hears the answer
+        of that one, nor of anything that is asked later. Events and Leases are not counted."""
+        self._crash = writes, crash
+
+    def spare(self) -> None:
+        """It does not crash after all."""
+        self._crash = None
 
     async def request(
         self,
@@ -63,18 +82,32 @@ class FaultyTransport:
         content_type: str = "application/json",
     ) -> Answer:
         await self._travel()
-        if verb in ("PUT", "PATCH") and self._happens(self.faults.conflict):
-            raise Conflict("injected: the object has been modified")
-        if self._happens(self.faults.lost_request):
-            raise ServiceUnavailable("injected: the connection was lost before the request")
-        if self._happens(self.faults.too_many):
-            raise TooManyRequests("injected: too many requests", retry_after=1)
-        if self._happens(self.faults.broken):
-            raise InternalError("injected: an internal error")
+        if (refusal := self._refusal(verb)) is not None:
+            raise self._telling(verb, path, body, refusal)
         answer = await self._inner.request(verb, path, body=body, query=query, content_type=content_type)
+        if self._crash is not None and verb in WRITES and "/events" not in path and "/leases" not in path:
+            await self._count_down(*self._crash)
         if verb in WRITES and self._happens(self.faults.lost_answer):
-            raise ServiceUnavailable("injected: the connection was lost before the answer")
+            lost = ServiceUnavailable("injected: the connection was lost before the answer")
+            raise self._telling(verb, path, body, lost)
         return answer
+
+    def _refusal(self, verb: Verb) -> ApiError | None:
+        """What keeps a request from being carried out."""
+        if verb in ("PUT", "PATCH") and self._happens(self.faults.conflict):
+            return Conflict("injected: the object has been modified")
+        if self._happens(self.faults.lost_request):
+            return ServiceUnavailable("injected: the connection was lost before the request")
+        if self._happens(self.faults.too_many):
+            return TooManyRequests("injected: too many requests", retry_after=1)
+        if self._happens(self.faults.broken):
+            return InternalError("injected: an internal error")
+        return None
+
+    def _telling(self, verb: Verb, path: str, body: Any, error: ApiError) -> ApiError:
+        if self._told is not None:
+            self._told(verb, path, body, f"{error.code} {error}")
+        return error
 
     async def list(
         self, resource: Resource, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
@@ -108,9 +141,21 @@ class FaultyTransport:
         ):
             yield breaking
 
+    async def _count_down(self, left: int, crash: Callable[[], None]) -> None:
+        if left >= 0:
+            self._crash = left - 1, crash
+        if left == 0:
+            crash()
+        if left <= 0:
+            await asyncio.get_running_loop().create_future()
+
     async def _breaking(self, batches: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[Sequence[Event], None]:
+        punctual = 0.0
         async for batch in batches:
             await self._travel()
+            if self._env.monotonic() >= punctual and self._happens(self.faults.late_watch):
+                await self._env.sleep(self._env.chance() * LATEST)
+                punctual = self._env.monotonic() + PUNCTUAL
             if self._happens(self.faults.lost_watch):
                 raise ServiceUnavailable("injected: the watch was lost")
             if self._happens(self.faults.expired_watch):
@@ -171,12 +216,12 @@ class RecordingTransport:
         try:
             answer = await self._inner.request(verb, path, body=body, query=query, content_type=content_type)
         except ApiError as error:
-            self._tell(verb, path, body, f"{error.code} {error}")
+            self.tell(verb, path, body, f"{error.code} {error}")
             raise
-        self._tell(verb, path, body, f"{answer.code} at {answer.revision}")
+        self.tell(verb, path, body, f"{answer.code} at {answer.revision}")
         return answer
 
-    def _tell(self, verb: str, path: str, body: Any, outcome: str) -> None:
+    def tell(self, verb: str, path: str, body: Any, outcome: str) -> None:
         if verb in WRITES:
             encoded = msgspec.json.encode(body)
             digest = hashlib.sha256(encoded).hexdigest()[:12]

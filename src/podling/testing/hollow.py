@@ -78,7 +78,9 @@ class HollowNode:
         return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
 
     async def _register(self) -> None:
-        metadata = {"name": self._name, "labels": {"kubernetes.io/hostname": self._name}}
+        # By the second label the metrics API answers for its Pods, as for all that are simulated.
+        labels = {"kubernetes.io/hostname": self._name, "podling.dev/simulated": "true"}
+        metadata = {"name": self._name, "labels": labels}
         with contextlib.suppress(AlreadyExists):
             await self._rest.create(NODES, "", {"apiVersion": "v1", "kind": "Node", "metadata": metadata})
         node = (await self._rest.get(NODES, "", self._name)).object

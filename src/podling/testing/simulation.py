@@ -66,6 +66,8 @@ class Simulation:
         self._catalog = catalog or Catalog.load("current", schemas=self._schemas)
         self._faulty: list[FaultyTransport] = []
         self._components: dict[str, asyncio.Task[None]] = {}
+        self._speaking: dict[str, FaultyTransport] = {}
+        self._crashing: dict[str, asyncio.Future[bool]] = {}
         self.runtimes: dict[str, FakeRuntime] = {}
         """What runs on each node, whether its kubelet is there or not."""
         self.on_start: list[Callable[[ApiServer], None]] = []
@@ -101,19 +103,59 @@ class Simulation:
         """A component ends, between two requests or in the midst of one: a node's kubelet (what it ran still runs, and
         nobody tells), `controllers` or `scheduler`."""
         self._components.pop(component).cancel()
+        self._settle(component, crashed=False)
+
+    def lose(self, node: str) -> None:
+        """The machine is gone with all that ran on it; one that starts under its name has nothing."""
+        self.silence(node)
+        del self.runtimes[node]
 
     def has(self, component: str) -> bool:
         return component in self._components
 
+    def start(self, component: str) -> None:
+        """One that was silenced or has crashed."""
+        if component == "controllers":
+            self.start_controllers()
+        elif component == "scheduler":
+            self.start_scheduler()
+        else:
+            self.start_node(component)
+
+    def crash(self, component: str, writes: int) -> asyncio.Future[bool]:
+        """It ends right after so many more writes and one, before it hears of that one. True when it has crashed, False
+        when it was silenced or spared before, or is to crash at another moment."""
+        self._settle(component, crashed=False)
+        crashed = self._crashing[component] = asyncio.get_running_loop().create_future()
+
+        def crash() -> None:
+            self._settle(component, crashed=True)
+            self.silence(component)
+
+        self._speaking[component].crash_after(writes, crash)
+        return crashed
+
+    def spare(self) -> None:
+        """Whoever was to crash does not."""
+        for transport in self._speaking.values():
+            transport.spare()
+        for component in (*self._crashing,):
+            self._settle(component, crashed=False)
+
+    def _settle(self, component: str, *, crashed: bool) -> None:
+        if (waiting := self._crashing.pop(component, None)) is not None and not waiting.done():
+            waiting.set_result(crashed)
+
     def start_controllers(self) -> None:
         """All of them, knowing nothing of those before."""
         settings = Settings(root_ca=ROOT_CA.read_text(), started=self.env.now())
-        transport = self._transport("system:kube-controller-manager", self._faults)
+        transport = self._speaking["controllers"] = self._transport("system:kube-controller-manager", self._faults)
         self.manager = ControllerManager(transport, self.env, settings, served_by(self._catalog))
         self._components["controllers"] = self._tasks.start("controllers", self.manager.run())
 
     def start_scheduler(self) -> None:
-        self.scheduler = Scheduler(self._transport("system:kube-scheduler", self._faults), self.env)
+        transport = self._speaking["scheduler"] = self._transport("system:kube-scheduler", self._faults)
+        self.scheduler = Scheduler(transport, self.env)
         self._components["scheduler"] = self._tasks.start("scheduler", self.scheduler.run())
 
     def start_node(self, name: str) -> None:
@@ -153,15 +195,16 @@ class Simulation:
     def _node(self, name: str, number: int) -> HollowNode | Kubelet:
         runtime = self.runtimes[name]
         transport = self._transport(f"system:node:{name}", self._faults, groups=("system:nodes",))
+        self._speaking[name] = transport
         if self._folder is None:
             return HollowNode(name, transport, runtime, self.env, capacity=CAPACITY)
         config = KubeletConfig(name, self._folder / name, f"172.31.0.{number + 1}", capacity=CAPACITY)
         return Kubelet(config, transport, runtime, self.env)
 
-    def _transport(self, user: str, faults: Faults, groups: tuple[str, ...] = ()) -> Transport:
+    def _transport(self, user: str, faults: Faults, groups: tuple[str, ...] = ()) -> FaultyTransport:
         present = PresentServer(lambda: self.server, user, groups)
         recording = RecordingTransport(present, self.env, user, self.log.append)
-        faulty = FaultyTransport(recording, self.env, faults)
+        faulty = FaultyTransport(recording, self.env, faults, recording.tell)
         self._faulty.append(faulty)
         return faulty
 

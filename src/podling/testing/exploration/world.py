@@ -1,10 +1,12 @@
-"""The objects of a simulated cluster as the invariants see them: JSON by resource and key, with some of their past."""
+"""The objects of a simulated cluster as the rules see them: JSON by resource and key, with some of their past."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, Literal
+
+import msgspec
 
 from podling.api.objects import Event
 
@@ -12,6 +14,17 @@ Json = dict[str, Any]
 
 ENDED = ("Succeeded", "Failed")
 EVICTED = "EvictionByEvictionAPI"
+PREEMPTED = "PreemptionByScheduler"
+UNSCHEDULABLE: Final[Json] = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A ready Pod is ready no more: it was `evicted`, `deleted` for no reason told, or fell to something else
+    (`otherwise`: its node is lost, it was preempted …)."""
+
+    at: float
+    pod: Json
+    how: Literal["evicted", "deleted", "otherwise"]
 
 
 class World:
@@ -20,7 +33,10 @@ class World:
     def __init__(self) -> None:
         self._objects: dict[str, dict[str, Json]] = {}
         self._wanted: dict[str, list[tuple[float, int]]] = {}
-        self._losses: list[tuple[float, Json]] = []
+        self._losses: list[Loss] = []
+        self._repelling: dict[str, list[tuple[float, Json]]] = {}
+        self._last_ready: dict[tuple[str, str], float] = {}
+        self._succeeded: dict[str, dict[str, None]] = {}
 
     def apply(self, now: float, event: Event) -> tuple[Json | None, Json | None]:
         """The object before and after (None: it was or is not there)."""
@@ -28,26 +44,60 @@ class World:
         held = self._objects.setdefault("/".join(key.split("/", 2)[:2]), {})
         before = held.pop(key, None)
         if event.type == "DELETED":
-            self._note_loss(now, before, None)
-            return before, None
-        after = held[key] = event.object.json()
-        self._note_loss(now, before, after)
-        replicas = (after.get("spec") or {}).get("replicas")
-        if isinstance(replicas, int):
-            past = self._wanted.setdefault(after["metadata"]["uid"], [])
-            if not past or past[-1][1] != replicas:
-                past.append((now, replicas))
+            after = None
+        else:
+            after = held[key] = event.object.json()
+            replicas = (after.get("spec") or {}).get("replicas")
+            if isinstance(replicas, int):
+                past = self._wanted.setdefault(after["metadata"]["uid"], [])
+                if not past or past[-1][1] != replicas:
+                    past.append((now, replicas))
+        kind = (before or after or {}).get("kind")
+        if kind == "Pod":
+            self._note_pod(now, before, after)
+        elif kind == "Node":
+            self._note_node(now, event.object.head.name, after)
         return before, after
 
-    def _note_loss(self, now: float, before: Json | None, after: Json | None) -> None:
-        if before is None or before["kind"] != "Pod" or not ready(before) or (after is not None and ready(after)):
-            return
-        if after is None or condition(after, "DisruptionTarget").get("reason") != EVICTED:
-            self._losses.append((now, before))
+    def _note_pod(self, now: float, before: Json | None, after: Json | None) -> None:
+        if before is not None and ready(before):
+            self._last_ready[before["metadata"].get("namespace", ""), before["metadata"]["name"]] = now
+            if after is None or not ready(after):
+                self._losses.append(Loss(now, before, _how(after)))
+        if after is not None and after.get("status", {}).get("phase") == "Succeeded" and not terminating(after):
+            uid = controller_of(after).get("uid", "")
+            self._succeeded.setdefault(uid, {})[after["metadata"]["uid"]] = None
 
-    def lost(self, selector: Json, since: float) -> bool:
-        """Whether a ready Pod of a selector went away since then, other than by eviction."""
-        return any(labelled(pod, selector) for when, pod in self._losses if when >= since)
+    def _note_node(self, now: float, name: str, after: Json | None) -> None:
+        spec = (after or {}).get("spec", {})
+        repelling = [each for each in spec.get("taints") or () if each["effect"] != "PreferNoSchedule"]
+        if spec.get("unschedulable") and not any(_same(each, UNSCHEDULABLE) for each in repelling):
+            repelling.append(UNSCHEDULABLE)
+        known = self._repelling.get(name, [])
+        self._repelling[name] = [
+            next((old for old in known if _same(old[1], taint)), (now, taint)) for taint in repelling
+        ]
+
+    def losses(self, selector: Json, since: float) -> list[Loss]:
+        """Of Pods of a selector, since then."""
+        return [each for each in self._losses if each.at >= since and labelled(each.pod, selector)]
+
+    def disturbed(self, selector: Json, since: float) -> bool:
+        """Whether ready Pods of a selector were lost since then that no controller of theirs took away."""
+        return any(each.how != "deleted" for each in self.losses(selector, since))
+
+    def was_ready(self, namespace: str, name: str, since: float) -> bool:
+        """Whether the Pod of this name is ready or was since then."""
+        pod = self.get("core/pods", namespace, name)
+        return (pod is not None and ready(pod)) or self._last_ready.get((namespace, name), -math.inf) >= since
+
+    def repelling(self, node: str, since: float = math.inf) -> list[Json]:
+        """The taints that a node has had all the time since then (a cordon is one, too)."""
+        return [taint for began, taint in self._repelling.get(node, ()) if began <= since]
+
+    def succeeded(self, uid: str) -> int:
+        """How many Pods of an owner ever succeeded."""
+        return len(self._succeeded.get(uid, ()))
 
     def all(self, resource: str) -> list[Json]:
         """Of `apps/replicasets` and the like, in order of keys."""
@@ -73,6 +123,17 @@ class World:
         return [replicas for (_, replicas), end in zip(past, ends, strict=True) if end > since]
 
 
+def _how(after: Json | None) -> Literal["evicted", "deleted", "otherwise"]:
+    if after is None or not terminating(after):
+        return "otherwise"
+    reason = condition(after, "DisruptionTarget").get("reason")
+    return "evicted" if reason == EVICTED else "otherwise" if reason else "deleted"
+
+
+def _same(one: Json, other: Json) -> bool:
+    return bool(one["key"] == other["key"] and one["effect"] == other["effect"])
+
+
 def controller_of(obj: Json) -> Json:
     return next((each for each in obj["metadata"].get("ownerReferences") or () if each.get("controller")), {})
 
@@ -91,13 +152,32 @@ def condition(obj: Json, kind: str) -> Json:
     return next((each for each in conditions if each["type"] == kind), {})
 
 
+def holds(obj: Json, kind: str) -> bool:
+    return condition(obj, kind).get("status") == "True"
+
+
 def ready(pod: Json) -> bool:
-    return active(pod) and condition(pod, "Ready").get("status") == "True"
+    return active(pod) and holds(pod, "Ready")
+
+
+def unplaced(pod: Json) -> bool:
+    """Nobody found a node for it."""
+    return not pod["spec"].get("nodeName") and condition(pod, "PodScheduled").get("status") == "False"
 
 
 def labelled(obj: Json, selector: Json) -> bool:
     labels = obj["metadata"].get("labels") or {}
     return all(labels.get(name) == value for name, value in selector.items())
+
+
+def tolerates(pod: Json, taint: Json) -> bool:
+    for each in pod["spec"].get("tolerations") or ():
+        key = not each.get("key") or each["key"] == taint["key"]
+        effect = not each.get("effect") or each["effect"] == taint["effect"]
+        value = each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", "")
+        if key and effect and value:
+            return True
+    return False
 
 
 def share(value: int | str, total: int, *, up: bool) -> int:

@@ -59,6 +59,15 @@ def test_nobody_goes_where_it_would_not_help() -> None:
     assert preemption(important(cpu="2"), snapshot) is None
 
 
+def test_room_that_is_made_for_a_pod_is_not_taken_from_it_by_what_is_remembered_of_its_equals() -> None:
+    snapshot, cycle = cluster(node("n", cpu="2")), Cycle(default_plugins())
+    first, second = important("first"), important("second")
+    snapshot.nominate(first, "n")
+    assert isinstance(cycle.decide(second, snapshot, 0.0), Unschedulable)
+    assert cycle.decide(first, snapshot, 0.0) == Placement("n")
+    assert isinstance(cycle.decide(second, snapshot, 0.0), Unschedulable)
+
+
 def test_the_node_whose_victims_matter_least_is_chosen() -> None:
     snapshot = cluster(node("a", cpu="1"), node("b", cpu="1"), node("c", cpu="1"))
     for name, priority in (("a", 50), ("b", 2), ("c", 10)):

@@ -58,13 +58,16 @@ class Cycle:
         asked = _ask(self._plugins, facts, snapshot)
         if asked.hopeless is not None:
             return _hopeless(*asked.hopeless, facts, snapshot)
-        ranking = self._rankings.of(facts, asked.prepared, snapshot, personal=asked.personal)
+        # Room that is made for this Pod keeps away others, though they may be its equals: what is remembered for them
+        # is not true for it.
+        personal = asked.personal or snapshot.nomination(facts.key) is not None
+        ranking = self._rankings.of(facts, asked.prepared, snapshot, personal=personal)
         if not asked.surveys:
             node = ranking.best(chance)
         else:
             node = surveying.best(ranking, asked.surveys, snapshot, chance)
             if node is None and not ranking.complete:
-                ranking = self._rankings.completed(facts, asked.prepared, snapshot, personal=asked.personal)
+                ranking = self._rankings.completed(facts, asked.prepared, snapshot, personal=personal)
                 node = surveying.best(ranking, asked.surveys, snapshot, chance)
         if node is not None:
             return Placement(node)

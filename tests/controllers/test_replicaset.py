@@ -109,6 +109,8 @@ def test_a_failing_creation_ends_the_plan_and_becomes_a_condition() -> None:
         CONTROLLER, REPLICASETS, body["metadata"], failure=Forbidden('pods "web-" is forbidden: another name')
     )
     assert world.done[written:] == []  # each try fails in other words; telling them would be a write a try
+    world.reconcile(CONTROLLER, REPLICASETS, body["metadata"])
+    assert world.done[written:] == []  # who starts anew knows of no failure and yet does not take it back
     world.refuse = lambda action: None
     world.run(CONTROLLER)
     assert "conditions" not in world.get(REPLICASETS, "web")["status"]

@@ -163,16 +163,18 @@ def _significant(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conditions(found: Object, active: int, view: View) -> list[dict[str, Any]]:
-    """ReplicaFailure while the last plan failed; conditions of others stay as they are."""
+    """ReplicaFailure from a plan that failed until there are as many as there have to be; others' stay as they are."""
     conditions = found.json().get("status", {}).get("conditions") or ()
     kept = [each for each in conditions if each["type"] != "ReplicaFailure"]
     wanted = found.view.spec.replicas
     missing = (1 if wanted is None else wanted) - active
-    if view.failure is None or missing == 0 or view.failure.reason in ("Conflict", "ServiceUnavailable"):
+    if missing == 0:
         return kept
     reason = "FailedCreate" if missing > 0 else "FailedDelete"
     # Each failure names another Pod: telling them all would be a write and a change a try, without any pause.
     told = [each for each in conditions if each["type"] == "ReplicaFailure" and each["reason"] == reason]
+    if told or view.failure is None or view.failure.reason in ("Conflict", "ServiceUnavailable"):
+        return [*kept, *told]
     failing = {
         "type": "ReplicaFailure",
         "status": "True",
@@ -180,4 +182,4 @@ def _conditions(found: Object, active: int, view: View) -> list[dict[str, Any]]:
         "reason": reason,
         "message": str(view.failure),
     }
-    return [*kept, *(told or [failing])]
+    return [*kept, failing]

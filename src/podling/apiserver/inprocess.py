@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
-from podling.api.errors import BadRequest, InternalError, ServiceUnavailable, from_status
+from podling.api.errors import BadRequest, InternalError, NotFound, ServiceUnavailable, from_status
 from podling.api.objects import Event, Object
+from podling.apiserver.aggregation import elsewhere
 from podling.apiserver.authorization.question import question_about
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.revisions import reached
@@ -63,8 +64,11 @@ class InProcessTransport:
     async def list(
         self, resource: Resource, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
     ) -> Listing:
-        """The cache's own objects, at its present revision."""
+        """The cache's own objects, at its present revision; of what is not ours, those another server tells of."""
         served = self._served(resource)
+        if served is None:
+            query = _selectors(label_selector, field_selector)
+            return await elsewhere.listed(self._chain, self._user, resource, namespace, query)
         self._require("list", resource, namespace, field_selector)
         interest = interest_of(namespace, "", label_selector, field_selector, served.kind.field_names)
         cache = self._backend.cache
@@ -89,6 +93,11 @@ class InProcessTransport:
     ) -> AsyncIterator[AsyncIterator[Sequence[Event]]]:
         """See `client.transport.Transport`."""
         served = self._served(resource)
+        if served is None:
+            query = [("resourceVersion", str(since)), *_selectors(label_selector, field_selector)]
+            async with elsewhere.watched(self._chain, self._user, resource, namespace, query) as batches:
+                yield batches
+            return
         self._require("watch", resource, namespace, field_selector)
         interest: Interest = interest_of(namespace, "", label_selector, field_selector, served.kind.field_names)
         await reached(self._backend, since)
@@ -103,12 +112,20 @@ class InProcessTransport:
         if not decision.allowed:
             raise refusal(question, decision.reason)
 
-    def _served(self, resource: Resource) -> Served:
-        served = self._backend.resources.get(resource.group, resource.version, resource.plural)
+    def _served(self, resource: Resource) -> Served | None:
+        """None where we do not serve it: perhaps somebody else does."""
+        try:
+            served = self._backend.resources.get(resource.group, resource.version, resource.plural)
+        except NotFound:
+            return None
         if not served.entry.is_hub:
             hub = served.hub.api_version
             raise BadRequest(f"in-process components read {resource.plural} as {hub}, not {served.api_version}")
         return served
+
+
+def _selectors(labels: str, fields: str) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text]
 
 
 async def _until_closed(events: AsyncIterator[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import podling.controllers
 from podling.client.informer import Informers
 from podling.client.transport import Transport
+from podling.controllermanager.aggregated import AggregatedResources
 from podling.controllermanager.customresources import CustomResources
 from podling.controllermanager.doer import Journal
 from podling.controllermanager.runner import Runner
@@ -48,6 +49,7 @@ class ControllerManager:
             Runner(controller, self.informers, transport, env, settings, known, journal) for controller in chosen
         )
         self._custom = CustomResources(self.informers, known, self.runners)
+        self._aggregated = AggregatedResources(self.informers, known, self.runners, transport, env)
         self._names = tuple(controller.name for controller in chosen)
 
     async def run(self) -> None:
@@ -55,6 +57,7 @@ class ControllerManager:
         async with Supervisor() as tasks:
             tasks.start("informers", self.informers.run())
             self._custom.listen(tasks)
+            self._aggregated.listen(tasks)
             for name, runner in zip(self._names, self.runners, strict=True):
                 tasks.start(f"controller {name}", runner.run())
             await tasks.wait()

@@ -13,16 +13,18 @@ from typing import Any
 from podling.api.objects import Object, key_of
 from podling.client.resources import NAMESPACES, PODS
 from podling.env import rfc3339
-from podling.reconcile.action import Action, DeleteAll, Empty, Plan, Update
+from podling.reconcile.action import Action, Again, Delete, DeleteAll, Empty, Plan, Update
 from podling.reconcile.controller import Controller
 from podling.reconcile.view import Served, View
 
 FINALIZER = "kubernetes"
+DISCOVER_AGAIN = 1.0
+DISCOVERY = "NamespaceDeletionDiscoveryFailure"
 RESOURCE = "NamespaceContentRemaining"
 FINALIZERS = "NamespaceFinalizersRemaining"
 # (type, reason and message while all is well)
 CONDITIONS = (
-    ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+    (DISCOVERY, "ResourcesDiscovered", "All resources successfully discovered"),
     (
         "NamespaceDeletionGroupVersionParsingFailure",
         "ParsedGroupVersions",
@@ -46,11 +48,14 @@ def reconcile(found: Object, view: View) -> Plan:
     name = found.head.name
     contents = _contents(name, view)
     condition_updates = _status(found, contents, view)
-    here = [served for served in _namespaced(view) if served.resource == PODS or not contents.get(PODS.plural)]
-    doomed = [served.resource for served in here if _living(served, name, view)]
-    deletions: list[Action] = [DeleteAll(resource, name) for resource in doomed]
+    asked = [served for served in _namespaced(view) if _version(served) not in view.served.unknown]
+    here = [served for served in asked if served.resource == PODS or not contents.get(PODS.plural)]
+    deletions = [action for served in here if _living(served, name, view) for action in _deleting(served, name, view)]
     if condition_updates or deletions:
         yield [*condition_updates, *deletions]
+    if view.served.unknown:
+        yield [Again(DISCOVER_AGAIN)]
+        return
     if contents:
         # Every object that goes brings this namespace here again.
         return
@@ -62,9 +67,21 @@ def _namespaced(view: View) -> Iterable[Served]:
     return (served for served in view.served if served.namespaced and "delete" in served.verbs)
 
 
+def _version(served: Served) -> str:
+    return f"{served.resource.group}/{served.resource.version}"
+
+
 def _living(served: Served, namespace: str, view: View) -> bool:
     """Something is there that nobody has asked to go yet."""
     return any(not each.head.deleting for each in view.of(served.resource).list(namespace))
+
+
+def _deleting(served: Served, namespace: str, view: View) -> Iterable[Action]:
+    """Servers of others may know no deletion of many at once."""
+    if "deletecollection" in served.verbs:
+        return [DeleteAll(served.resource, namespace)]
+    living = [each for each in view.of(served.resource).list(namespace) if not each.head.deleting]
+    return [Delete(served.resource, namespace, each.head.name, each.head.uid) for each in living]
 
 
 def _contents(namespace: str, view: View) -> dict[str, list[Object]]:
@@ -79,6 +96,14 @@ def _contents(namespace: str, view: View) -> dict[str, list[Object]]:
 def _status(found: Object, contents: dict[str, list[Object]], view: View) -> list[Action]:
     """The conditions, written only where one of them says something new."""
     said = {kind: ("False", reason, message) for kind, reason, message in CONDITIONS}
+    if unknown := view.served.unknown:
+        listed = ", ".join(f"{each}: stale GroupVersion discovery: {each}" for each in unknown)
+        text = f"unable to retrieve the complete list of server APIs: {listed}"
+        said[DISCOVERY] = (
+            "True",
+            "DiscoveryFailed",
+            f"Discovery failed for some groups, {len(unknown)} failing: {text}",
+        )
     if contents:
         counts = ", ".join(
             f"{name} has {len(objects)} resource instances" for name, objects in sorted(contents.items())
@@ -99,7 +124,7 @@ def _status(found: Object, contents: dict[str, list[Object]], view: View) -> lis
             f"Some content in the namespace has finalizers remaining: {counts}",
         )
     known = {each.type: each for each in found.view.status.conditions}
-    if not contents and not known:
+    if not contents and not known and not unknown:
         return []
     if all(kind in known and _text(known[kind]) == text for kind, text in said.items()):
         return []

@@ -56,7 +56,20 @@ class ServedResources:
     """Every resource that can be listed, watched and deleted, in the order of discovery; preferred versions only."""
 
     def __init__(self, served: Iterable[Served] = ()) -> None:
+        self._missing: dict[str, None] = {}
         self._tell(tuple(served))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Group versions of other servers that could not be asked what they have."""
+        return tuple(self._missing)
+
+    def missing(self, version: str, whether: bool) -> None:
+        """Nobody can say what such a group version has (`wardle.example.com/v1`), or somebody can again."""
+        if whether:
+            self._missing[version] = None
+        else:
+            self._missing.pop(version, None)
 
     def add(self, served: Served) -> None:
         """A custom resource has come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from urllib.parse import quote, urlencode
 
 from podling.apiserver.aggregation.calling import Caller, identity
 from podling.apiserver.aggregation.services import Remote
@@ -25,9 +26,7 @@ async def proxied(caller: Caller, remote: Remote, request: Request) -> Outcome:
     """Never raises for what the other server does: 503 in plain text, as upstream's proxy."""
     upgrade = request.header("upgrade") if "upgrade" in request.header("connection").lower() else ""
     try:
-        exchange = await caller.open(
-            remote, request.method, request.raw_target, _headers(request, upgrade), request.body
-        )
+        exchange = await caller.open(remote, request.method, _target(request), _headers(request, upgrade), request.body)
     except Unreachable as error:
         return unavailable(f"error trying to reach service: {error}")
     try:
@@ -42,6 +41,14 @@ async def proxied(caller: Caller, remote: Remote, request: Request) -> Outcome:
         headers = [("Upgrade", exchange.header("upgrade") or upgrade), *_passed(exchange)]
         return Upgrade(lambda connection: pass_through(connection, exchange), headers)
     return await _answered(request, exchange)
+
+
+def _target(request: Request) -> str:
+    """As it came; a component in this process gives path and query apart."""
+    if not request.in_process:
+        return request.raw_target
+    path = quote(request.path, safe="/:@!$&'()*+,;=~")
+    return f"{path}?{urlencode(request.query)}" if request.query else path
 
 
 def unavailable(why: str) -> Response:

@@ -60,6 +60,7 @@ def _labels(pod: Pod, container: AnyContainer, step: Start, image: Image) -> dic
         podstate.BACKOFF: str(step.delay),
         podstate.GRACE: str(grace_of(pod)),
         podstate.SPEC_IMAGE: container.image,
+        podstate.RESOURCES: podstate.resources_label(container.resources),
         podstate.IMAGE: image_name(container.image, image),
         podstate.IMAGE_ID: image.digests[0] if image.digests else image.id,
     }

@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
+import msgspec
+
+from podling.api.kinds.core.container import ResourceRequirements
 from podling.api.kinds.core.pod import Pod
 from podling.kubelet import envfile, podstate, termination
 from podling.kubelet.containerconfig import container_config
@@ -41,10 +44,13 @@ class ContainerStart:
         step: Start,
         sandbox: Sandbox,
         volumes: Mapping[str, Path],
+        allotted: Mapping[str, ResourceRequirements],
     ) -> None:
+        """`allotted`: what the node gives each container; the spec's own where it is absent."""
         declared = podstate.declared(pod, step.name)
         assert declared is not None
-        self.container = declared
+        given = allotted.get(step.name, declared.resources)
+        self.container = msgspec.structs.replace(declared, resources=given)
         self.id = around.env.token(32).hex()
         self._around, self._pod, self._step, self._sandbox, self._volumes = around, pod, step, sandbox, volumes
         where = pod_reference(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid, field_path(pod, step.name))
@@ -135,7 +141,9 @@ class ContainerStart:
         log = log_file(self._around, pod, name, self._step.number)
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
-            mounts = mounts_of(self.container, self._volumes, dict(variables), folder, last_words, shown(pod), images)
+            mounts = mounts_of(
+                self.container, self._volumes, dict(variables), folder, last_words, shown(pod), images
+            )
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(
                 pod, self.container, self._step, self.id, image, variables, mounts, resources, str(log)

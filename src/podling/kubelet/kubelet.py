@@ -23,7 +23,8 @@ from podling.client.resources import NODES, PODS, SERVICES
 from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.env import Env, rfc3339
-from podling.kubelet.admission import allocatable, names_places, refusal
+from podling.kubelet.admission import names_places, refusal
+from podling.kubelet.books import Books
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.containerstart import log_file
 from podling.kubelet.downward import NodeFacts
@@ -90,6 +91,7 @@ class Kubelet:
             tokens=TokenCache(self._rest, self.env),
             certificates=PodCertificates(self._transport, self.env, self._tasks, self.recorder, config.node_name),
             node=NodeFacts(config.node_name, config.internal_ip, capacity(config, self._machine)),
+            books=Books(capacity(config, self._machine)),
             memory=self._machine.memory,
             calls=asyncio.Semaphore(config.concurrency),
             pulls=asyncio.Semaphore(config.concurrency),
@@ -118,6 +120,11 @@ class Kubelet:
         """The worker of a Pod by name; the newest where a former one of the name is still ending."""
         found = [w for w in self._workers.values() if w.named(namespace, name)]
         return found[-1] if found else None
+
+    @property
+    def books(self) -> Books:
+        """What the Pods hold of the node."""
+        return self._around.books
 
     @property
     def workers(self) -> Iterable[PodWorker]:
@@ -155,12 +162,13 @@ class Kubelet:
             log.exception("the worker of pod %s/%s ended", found.head.namespace, found.head.name)
         finally:
             del self._workers[found.head.uid]
+            self._around.books.release(found.head.uid)
 
     async def _admit(self, worker: PodWorker) -> None:
         """Look whether the node takes the Pod. The books are read and written without a pause between."""
         node = await self._node() if names_places(worker.pod.spec) else None
-        others = [each.claim for each in self._workers.values() if each.holds]
-        worker.admit(refusal(worker.pod, others, allocatable(self._around.node.allocatable), node))
+        books = self._around.books
+        worker.admit(refusal(worker.pod, books.others(worker.uid), books.has, node))
 
     async def _node(self) -> Node:
         """This node as the API has it."""

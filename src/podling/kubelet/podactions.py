@@ -13,10 +13,11 @@ from podling.kubelet import backoff, podsync
 from podling.kubelet.containerstart import ContainerStart, StartFailure
 from podling.kubelet.podmemory import PodMemory
 from podling.kubelet.podsandbox import sandbox_config, write_etc
-from podling.kubelet.podstate import declared
+from podling.kubelet.podstate import RESOURCES, Waiting, declared, resources_label
 from podling.kubelet.podstop import kill_container, kill_containers
 from podling.kubelet.podsync import POD, Action
 from podling.kubelet.podvolumes import VolumeError
+from podling.kubelet.qos import resources_of
 from podling.kubelet.surroundings import Surroundings
 from podling.runtime.interface import RuntimeFailure
 from podling.supervise import Supervisor
@@ -89,7 +90,7 @@ class PodActions:
         memory = self._memory
         sandbox = memory.state.sandbox
         assert sandbox is not None
-        start = ContainerStart(self._around, memory.pod, step, sandbox, memory.volumes.paths)
+        start = ContainerStart(self._around, memory.pod, step, sandbox, memory.volumes.paths, memory.allotted)
         old = memory.state.attempts.get(step.name, ())[:-1]
         try:
             running = await start.run()
@@ -134,7 +135,28 @@ class PodActions:
         if run is not None and run.id == step.id:
             ip = memory.state.sandbox.ip if memory.state.sandbox is not None else ""
             memory.probes.stop(step.id)
+            if step.replace:
+                memory.replaced[step.id] = None
             await kill_container(self._around, memory.pod, run, ip, step.grace, step.why)
+            memory.changed(step.id)
+
+    async def resize(self, step: podsync.Resize) -> None:
+        memory, around = self._memory, self._around
+        container, found = declared(memory.pod, step.name), await around.runtime.container(step.id)
+        if container is None or found is None:
+            return
+        allotted = memory.allotted[step.name]
+        wanted = resources_of(memory.pod, msgspec.structs.replace(container, resources=allotted), around.memory)
+        labels = {**found.labels, RESOURCES: resources_label(allotted)}
+        try:
+            await around.runtime.update_container(step.id, wanted, labels)
+        except RuntimeFailure as failure:
+            now, before = around.env.now(), memory.resizing.get(step.name)
+            delay = min(2 * before.delay, CONFIG_RETRY) if before is not None else FIRST_CONFIG_RETRY
+            memory.resizing[step.name] = Waiting("Error", failure.message, now, now + delay, delay)
+            memory.tell("Warning", "ResizeError", f"Error: {failure.message}", step.name)
+        else:
+            memory.resizing.pop(step.name, None)
             memory.changed(step.id)
 
     async def discard(self, step: podsync.Discard) -> None:

@@ -6,15 +6,18 @@ All of it may be lost with the process: what must not be is in the runtime's lab
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 
+from podling.api.kinds.core.container import ResourceRequirements
 from podling.api.kinds.core.pod import Pod
 from podling.kubelet import termination
 from podling.kubelet.containerstart import field_path, termination_file
 from podling.kubelet.podprobes import PodProbes
 from podling.kubelet.podstate import Facts, Failure, PodState, Waiting, attempt_of, declared
 from podling.kubelet.podvolumes import PodVolumes
+from podling.kubelet.resizing import remembered
 from podling.kubelet.surroundings import Surroundings, pod_reference
 from podling.supervise import Supervisor
 
@@ -29,6 +32,11 @@ class PodMemory:
         self.volumes_ready = self.volumes_stale = False
         self.removed = self.stopped = False
         self.failure: Failure | None = None
+        self.allotted: Mapping[str, ResourceRequirements] = remembered(pod, state)
+        self.pending: Failure | None = None
+        self.resizing: dict[str, Waiting] = {}
+        self.replaced: dict[str, None] = {}
+        """Runs that are ended to be followed by others."""
         self.wake = asyncio.Event()
         """Set by everything that may change a decision."""
         self.volumes = PodVolumes(around, self.uid, self.reference_changed)
@@ -42,6 +50,9 @@ class PodMemory:
             removed=self.removed,
             stopped=self.stopped,
             failure=self.failure,
+            allotted=self.allotted,
+            pending=self.pending,
+            resizing=self.resizing,
             busy=busy,
             waiting=self.waiting,
             probes=self.probes.probed,
@@ -98,6 +109,8 @@ class PodMemory:
             file = termination_file(self.around.config.pod_folder(self.uid), attempt.name, attempt.number)
             said = termination.message(container, file, found.log_path, attempt.exit_code)
             attempt = msgspec.structs.replace(attempt, message=said)
+        if id in self.replaced:
+            attempt = msgspec.structs.replace(attempt, replaced=True)
         self.state = self.state.with_attempt(attempt)
 
     async def moved(self) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from podling.api.kinds.core.container import Container as Declared
-from podling.api.kinds.core.container import EphemeralContainer
+from podling.api.kinds.core.container import EphemeralContainer, ResourceRequirements
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podstatus import ContainerStatus
 from podling.env import parse_rfc3339
@@ -30,6 +30,7 @@ BACKOFF = "podling.io/backoff"
 SPEC_IMAGE = "podling.io/spec-image"
 IMAGE = "podling.io/image"
 IMAGE_ID = "podling.io/image-id"
+RESOURCES = "podling.io/resources"
 
 LOST = "ContainerStatusUnknown"
 LOST_MESSAGE = "The container could not be located when the pod was deleted.  The container used to be Running"
@@ -54,6 +55,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     message: str = ""
     backoff: float = 0.0
+    resources: ResourceRequirements | None = None
+    """What it was given; None where nobody remembers."""
+    replaced: bool = False
+    """It was ended to be followed by another one, whatever the restart policy says."""
 
 
 class PodState(msgspec.Struct, frozen=True):
@@ -129,6 +134,12 @@ class Facts(msgspec.Struct, frozen=True):
     stopped: bool = False
     """The stop of the whole Pod was carried out."""
     failure: Failure | None = None
+    allotted: Mapping[str, ResourceRequirements] = {}
+    """Requests and limits by the container's name; where absent, those of the spec."""
+    pending: Failure | None = None
+    """Why what the spec wants now is not allotted: Deferred or Infeasible."""
+    resizing: Mapping[str, Waiting] = {}
+    """Containers that could not be given what is allotted, and until when that is not tried again."""
     busy: frozenset[str] = frozenset()
     waiting: Mapping[str, Waiting] = {}
     probes: Mapping[str, Probed] = {}
@@ -155,7 +166,17 @@ def attempt_of(container: Container, message: str = "") -> Attempt:
         reason=_reason(container, failed_start) if state == "exited" else "",
         message=container.message if failed_start else message,
         backoff=float(labels.get(BACKOFF, "0")),
+        resources=_resources(labels.get(RESOURCES, "")),
     )
+
+
+def resources_label(resources: ResourceRequirements) -> str:
+    """How a run's labels remember what it was given."""
+    return msgspec.json.encode({"limits": resources.limits, "requests": resources.requests}).decode()
+
+
+def _resources(label: str) -> ResourceRequirements | None:
+    return msgspec.json.decode(label, type=ResourceRequirements) if label else None
 
 
 def _reason(container: Container, failed_start: bool) -> str:
@@ -222,6 +243,8 @@ def is_sidecar(container: AnyContainer) -> bool:
 
 def restarts(pod: Pod, container: AnyContainer, run: Attempt, *, init: bool = False) -> bool:
     """Whether a run that ended is followed by another one."""
+    if run.replaced:
+        return True
     for rule in container.restart_policy_rules:
         if rule.exit_codes is not None and rule.action == "Restart":
             listed = run.exit_code in rule.exit_codes.values

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from podling.api.kinds.core.container import ResourceRequirements
 from podling.api.kinds.core.pod import Pod
 from podling.env import rfc3339
 from podling.kubelet import backoff
@@ -27,9 +28,12 @@ from podling.kubelet.podstate import (
     started,
 )
 from podling.kubelet.qos import qos_class
+from podling.kubelet.resizing import lagging, same
 
 Json = dict[str, Any]
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+TRANSIENT = (PENDING, IN_PROGRESS)
+"""Conditions that are only there while they hold."""
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +161,8 @@ class _Speaker:
         if shown is not None:
             out["containerID"] = f"{self._runtime}://{shown.id}"
         out["started"] = is_started
-        return out | _declared_status(container)
+        given = run.resources if run is not None and run.state == "running" else None
+        return out | _resources_status(container, given, self._facts) | _mounts_status(container)
 
     def _waiting(self, container: AnyContainer) -> Json:
         why = self._facts.waiting.get(container.name)
@@ -190,14 +195,21 @@ class _Speaker:
         return out | {"containerID": f"{self._runtime}://{run.id}"}
 
 
-def _declared_status(container: AnyContainer) -> Json:
+def _resources_status(container: AnyContainer, given: ResourceRequirements | None, facts: Facts) -> Json:
+    """What is allotted to the container, and what its run was `given`."""
     out: Json = {}
-    wanted = container.resources
-    if wanted.requests:
-        out["allocatedResources"] = dict(wanted.requests)
-    if wanted.requests or wanted.limits:
-        named = (("limits", wanted.limits), ("requests", wanted.requests))
+    allotted = facts.allotted.get(container.name, container.resources)
+    if allotted.requests:
+        out["allocatedResources"] = dict(allotted.requests)
+    shown = allotted if given is None or same(given, allotted) else given
+    if shown.requests or shown.limits:
+        named = (("limits", shown.limits), ("requests", shown.requests))
         out["resources"] = {key: dict(value) for key, value in named if value}
+    return out
+
+
+def _mounts_status(container: AnyContainer) -> Json:
+    out: Json = {}
     if container.volume_mounts:
         out["volumeMounts"] = [
             {"name": mount.name, "mountPath": mount.mount_path}
@@ -220,8 +232,22 @@ def _conditions(
         "ContainersReady": containers,
         "PodScheduled": (True, "", ""),
     }
+    values |= _resize_conditions(pod, state, facts, phase)
     old = {condition["type"]: condition for condition in before.get("conditions", ())}
-    return [_condition(pod, kind, *values[kind], old.get(kind), now) for kind in OWNED]
+    return [_condition(pod, kind, *value, old.get(kind), now) for kind, value in values.items()]
+
+
+def _resize_conditions(pod: Pod, state: PodState, facts: Facts, phase: str) -> dict[str, tuple[bool, str, str]]:
+    """That the spec wants what the node does not give, and that a run has not yet been given what is allotted."""
+    out: dict[str, tuple[bool, str, str]] = {}
+    if phase in ("Succeeded", "Failed"):
+        return out
+    if facts.pending is not None:
+        out[PENDING] = True, facts.pending.reason, facts.pending.message
+    if any(lagging(state, facts.allotted)):
+        why = next(iter(facts.resizing.values()), None)
+        out[IN_PROGRESS] = (True, why.reason, why.message) if why is not None else (True, "", "")
+    return out
 
 
 def _condition(
@@ -300,6 +326,8 @@ def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json | None
         if key == "conditions":
             known = {condition["type"]: condition for condition in old.get("conditions", ())}
             changed = [_merged(known.get(c["type"]), c) for c in value if not _same(known.get(c["type"]), c)]
+            told = {condition["type"] for condition in value}
+            changed += [{"type": kind, "$patch": "delete"} for kind in TRANSIENT if kind in known and kind not in told]
             if changed:
                 out[key] = changed
         elif old.get(key) != value:

@@ -24,6 +24,7 @@ from podling.kubelet.podstate import (
     restarts,
     started,
 )
+from podling.kubelet.resizing import needs_restart, same
 
 POD = ""
 """The name under which `Facts` speaks of the Pod as a whole."""
@@ -59,6 +60,15 @@ class Kill(msgspec.Struct, frozen=True):
     id: str
     grace: float
     why: str
+    replace: bool = False
+    """Another run follows, whatever the restart policy says."""
+
+
+class Resize(msgspec.Struct, frozen=True):
+    """Give a run what is allotted to its container."""
+
+    name: str
+    id: str
 
 
 class Discard(msgspec.Struct, frozen=True):
@@ -93,7 +103,7 @@ class Finish(msgspec.Struct, frozen=True):
     delete: bool
 
 
-Action = Prepare | RunSandbox | Start | Kill | Discard | BackOffPull | FailPod | StopPod | Finish
+Action = Prepare | RunSandbox | Start | Kill | Resize | Discard | BackOffPull | FailPod | StopPod | Finish
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -230,7 +240,7 @@ def _keep(pod: Pod, container: AnyContainer, state: PodState, facts: Facts, now:
     if run.state == "created":
         return Plan((Discard(container.name, run.id),))
     if run.state == "running":
-        return _check(pod, container, run, facts)
+        return _check(pod, container, run, facts, now)
     if not restarts(pod, container, run, init=init):
         return Plan()
     at = backoff.ready_at(run.backoff, run.created_at, run.finished_at)
@@ -251,7 +261,7 @@ def _start(container: AnyContainer, run: Attempt | None, facts: Facts, now: floa
     return Plan((Start(container.name, 0 if run is None else run.number + 1, delay),))
 
 
-def _check(pod: Pod, container: AnyContainer, run: Attempt, facts: Facts) -> Plan:
+def _check(pod: Pod, container: AnyContainer, run: Attempt, facts: Facts, now: float) -> Plan:
     probed = facts.probes.get(run.id)
     if probed is not None and probed.failed:
         probe = container.startup_probe if probed.failed == "Startup" else container.liveness_probe
@@ -261,8 +271,21 @@ def _check(pod: Pod, container: AnyContainer, run: Attempt, facts: Facts) -> Pla
         return Plan((Kill(container.name, run.id, grace, why),))
     if run.spec_image and run.spec_image != container.image:
         why = f"Container {container.name} definition changed, will be restarted"
-        return Plan((Kill(container.name, run.id, grace_of(pod), why),))
-    return Plan()
+        return Plan((Kill(container.name, run.id, grace_of(pod), why, replace=True),))
+    return _resize(pod, container, run, facts, now)
+
+
+def _resize(pod: Pod, container: AnyContainer, run: Attempt, facts: Facts, now: float) -> Plan:
+    allotted = facts.allotted.get(container.name)
+    if allotted is None or run.resources is None or same(run.resources, allotted):
+        return Plan()
+    if needs_restart(container, run.resources, allotted):
+        why = f"Container {container.name} resize requires restart"
+        return Plan((Kill(container.name, run.id, grace_of(pod), why, replace=True),))
+    waiting = facts.resizing.get(container.name)
+    if waiting is not None and waiting.until > now:
+        return Plan(wake=waiting.until)
+    return Plan((Resize(container.name, run.id),))
 
 
 def _here(state: PodState, name: str) -> Attempt | None:

@@ -20,7 +20,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
 from podling.client.resources import PODS
 from podling.kubelet import podsync
-from podling.kubelet.admission import REJECTED, Claim, claim_of
+from podling.kubelet.admission import REJECTED, claim_of
 from podling.kubelet.diskusage import usage_of
 from podling.kubelet.limits import exceeded, limited
 from podling.kubelet.podactions import STOP_RETRY, PodActions
@@ -28,6 +28,7 @@ from podling.kubelet.podmemory import PodMemory
 from podling.kubelet.podstate import Failure, PodState
 from podling.kubelet.podstatus import status_of
 from podling.kubelet.podsync import POD, Action, decide
+from podling.kubelet.resizing import lagging, refusal, told, wanted, with_allotted
 from podling.kubelet.statuswriter import StatusWriter
 from podling.kubelet.surroundings import Surroundings
 from podling.runtime.interface import RuntimeFailure, Sandbox
@@ -51,7 +52,8 @@ class PodWorker:
         ending = self._settled or found.view.metadata.deletion_timestamp is not None
         self.admitted = bool(ending or state.sandbox is not None or state.attempts or self._status.get("startTime"))
         """Whether the node was asked if it takes the Pod."""
-        self._claim: Claim | None = None
+        if self.admitted and not self._settled:
+            around.books.hold(self.uid, claim_of(with_allotted(found.view, self._memory.allotted)))
         where = self._memory.where
         self._writer = StatusWriter(
             around.rest, around.env, self._tasks, where.namespace, where.name, where.uid, self._status
@@ -60,6 +62,7 @@ class PodWorker:
         self._told: dict[str, None] = {}
         self._stop_deadline: float | None = None
         self._finished = self._gone = False
+        self._resized = True
 
     # What others may know of it.
 
@@ -84,18 +87,6 @@ class PodWorker:
         """As it was last told to the API; shared, not to be changed."""
         return self._status
 
-    @property
-    def claim(self) -> Claim:
-        """What the Pod holds of the node."""
-        if self._claim is None:
-            self._claim = claim_of(self.pod)
-        return self._claim
-
-    @property
-    def holds(self) -> bool:
-        """Whether its claim counts: it was taken, and has not ended."""
-        return self.admitted and not (self._settled or self._finished or self._memory.removed or self._memory.failure)
-
     def named(self, namespace: str, name: str) -> bool:
         return (self._memory.where.namespace, self._memory.where.name) == (namespace, name)
 
@@ -114,7 +105,10 @@ class PodWorker:
     def admit(self, failure: Failure | None) -> None:
         """The node takes the Pod, or says why not."""
         self.admitted = True
-        if failure is not None:
+        if failure is None:
+            self._memory.allotted = wanted(self.pod)
+            self._around.books.hold(self.uid, claim_of(self.pod))
+        else:
             self._memory.failure = failure
             self._memory.tell("Warning", failure.reason, failure.message.removeprefix(REJECTED))
 
@@ -130,6 +124,7 @@ class PodWorker:
     def remove(self) -> None:
         """The API has no such Pod any more."""
         self._memory.removed = self._writer.gone = True
+        self._around.books.release(self.uid)
         self._memory.wake.set()
 
     def changed(self, container: str) -> None:
@@ -189,6 +184,8 @@ class PodWorker:
         await memory.refresh()
         if self._stop_deadline is None:
             memory.probes.follow(memory.pod, memory.state)
+        self._allot()
+        self._tell_resized()
         now = self._around.env.now()
         plan = decide(memory.pod, memory.state, memory.facts(frozenset(self._busy)), now)
         for finish in self._begin(plan.actions):
@@ -199,6 +196,30 @@ class PodWorker:
         if memory.volumes_ready and self._stop_deadline is None:
             times += self._keep_volumes(now)
         return min(times) if times else None
+
+    def _allot(self) -> None:
+        """Follow what the spec wants, if the node has it."""
+        memory, books = self._memory, self._around.books
+        asked = wanted(memory.pod)
+        if memory.allotted == asked:
+            memory.pending = None
+            return
+        before, memory.pending = memory.pending, refusal(memory.pod, books.others(self.uid), books.has)
+        if memory.pending is None:
+            memory.allotted = asked
+            books.hold(self.uid, claim_of(memory.pod))
+            memory.tell("Normal", "ResizeStarted", f"Pod resize started: {told(memory.pod)}")
+            self._resized = False
+            return
+        books.wait(self.uid, memory.wake.set)
+        if before != memory.pending:
+            reason = memory.pending.reason
+            memory.tell("Warning", f"Resize{reason}", f"Pod resize {reason}: {memory.pending.message}")
+
+    def _tell_resized(self) -> None:
+        if not self._resized and not any(lagging(self.state, self._memory.allotted)):
+            self._resized = True
+            self._memory.tell("Normal", "ResizeCompleted", f"Pod resize completed: {told(self.pod)}")
 
     def _publish(self) -> None:
         memory, around = self._memory, self._around
@@ -234,6 +255,8 @@ class PodWorker:
                     self._do(step.name, partial(actions.start, step))
                 case podsync.Kill():
                     self._do(step.name, partial(actions.kill, step))
+                case podsync.Resize():
+                    self._do(step.name, partial(actions.resize, step))
                 case podsync.Discard():
                     self._do(step.name, partial(actions.discard, step))
                 case podsync.BackOffPull():
@@ -311,6 +334,7 @@ class PodWorker:
         memory, around = self._memory, self._around
         await around.env.in_thread(memory.volumes.unmount)
         self._finished, memory.volumes_ready = True, False
+        around.books.release(self.uid)
         around.references.release(self.uid)
         around.tokens.forget(self.uid)
         around.certificates.forget(self.uid)

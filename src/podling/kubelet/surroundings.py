@@ -10,6 +10,7 @@ from podling.client.events import EventRecorder, Reference
 from podling.client.informer import Informer
 from podling.client.rest import Rest
 from podling.env import Env
+from podling.kubelet.books import Books
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.podcertificates import PodCertificates
@@ -29,6 +30,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     tokens: TokenCache
     certificates: PodCertificates
     node: NodeFacts
+    books: Books
     memory: int
     """Of the node, in bytes."""
     calls: asyncio.Semaphore

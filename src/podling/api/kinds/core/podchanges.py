@@ -12,7 +12,7 @@ from podling.api import names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
 from podling.api.kinds.core import containerrules
-from podling.api.kinds.core.podqos import qos_class
+from podling.api.kinds.core.podqos import COUNTED, qos_class
 from podling.api.kinds.core.podrules import LARGEST_INT, pod_spec
 
 Json = dict[str, Any]
@@ -127,7 +127,12 @@ def resize_update(new: Json, old: Json) -> list[Cause]:
     for field in ("containers", "initContainers"):
         if len(spec.get(field) or ()) != len(before.get(field) or ()):
             return [causes.forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
-        for container, was in zip(put_back.get(field) or (), before.get(field) or (), strict=True):
+        for index, (container, was) in enumerate(zip(put_back.get(field) or (), before.get(field) or (), strict=True)):
+            if field == "containers" or was.get("restartPolicy") == "Always":
+                found += _only_kept(f"spec.{field}[{index}].resources", container, was)
+            elif (container.get("resources") or {}) != (was.get("resources") or {}):
+                text = "resources for non-sidecar init containers are immutable"
+                found.append(causes.forbidden(f"spec.{field}[{index}].resources", text))
             for name in ("resources", "resizePolicy"):
                 container.pop(name, None)
                 container.update({name: was[name]} if name in was else {})
@@ -139,6 +144,22 @@ def resize_update(new: Json, old: Json) -> list[Cause]:
         text = "Pod QOS Class may not change as a result of resizing"
         found.append(causes.invalid("spec", qos_class(spec), text))
     return found
+
+
+def _only_kept(path: str, new: Json, old: Json) -> list[Cause]:
+    """Amounts of cpu and memory may be added and changed, but not taken away; of nothing else may they change."""
+    found: list[Cause] = []
+    for side in ("limits", "requests"):
+        now, before = ((each.get("resources") or {}).get(side) or {} for each in (new, old))
+        if any(name in before and name not in now for name in COUNTED):
+            found.append(causes.forbidden(f"{path}.{side}", f"resource {side} cannot be removed"))
+        if _others(now) != _others(before):
+            found.append(causes.forbidden(f"{path}.{side}", "only cpu and memory resources are mutable"))
+    return found
+
+
+def _others(amounts: Json) -> Json:
+    return {name: amount for name, amount in amounts.items() if name not in COUNTED}
 
 
 def status_update(new: Json, old: Json) -> list[Cause]:

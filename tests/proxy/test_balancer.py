@@ -61,3 +61,10 @@ def test_clients_are_forgotten_when_there_are_many() -> None:
         clock.seconds += 0.1
         balancer.pick(str(number), ())
     assert len(balancer._last) <= 1024
+
+
+def test_an_endpoint_that_policies_forbid_a_client_is_not_picked() -> None:
+    balancer = RoundRobin(Rule((A, B, C), affinity=10), Clock(), lambda client, to, protocol: (client, to) == ("x", B))
+    assert {balancer.pick("x", ()) for _ in range(5)} == {B}
+    assert balancer.pick("x", (B,)) is None
+    assert balancer.pick("y", ()) is None

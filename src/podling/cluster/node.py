@@ -31,6 +31,7 @@ from podling.network.hostports import KeeperListeners
 from podling.network.node import set_up_node
 from podling.network.nodesocket import NodeSocket
 from podling.network.pod import PodNetwork
+from podling.proxy.policing import Policing
 from podling.proxy.proxy import Proxy, ProxyConfig
 from podling.runtime.images.registry import RegistryPuller
 from podling.runtime.images.service import ImageService
@@ -79,13 +80,15 @@ async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | Non
         binary=cast(Literal["crun", "runc"], spec.runtime),
     )
     config = ProxyConfig(spec.node_name, spec.internal_address, SERVICE_NETWORK, spec.host_address)
-    proxy = Proxy(informers, spec.proxy_mode, env, config, KeeperListeners(keeper))
+    policing = Policing(informers, transport, env, spec.node_name, spec.internal_address)
+    proxy = Proxy(informers, spec.proxy_mode, env, config, KeeperListeners(keeper), policing.permits)
     kubelet = Kubelet(_kubelet_config(spec, child), transport, runtime, env)
     doors = NodeSocket(str(node.node_socket), Handlers(kubelet, proxy, tasks).handle, owner=spec.owner)
     doors.listen()
     tasks.start("node socket", doors.run())
     tasks.start("informers", informers.run())
     tasks.start("proxy", proxy.run())
+    tasks.start("network policies", policing.run())
     dns = Dns(informers, DnsConfig(spec.internal_address, 53, CLUSTER_DOMAIN, DNS_IP))
     tasks.start("dns", dns.run())
     await relay_api(spec.internal_address, API_PORT, str(paths.api_socket), tasks)

@@ -50,6 +50,7 @@ SIMULATOR = "system:podling:simulated-nodes"
 SIMULATED = "the node is simulated (--runtime fake): nothing runs behind this address"
 NODE_ACTS_ON = (("", "Pod"), ("", "Node"), ("", "Service"))
 """Kinds that scheduler, kubelet and proxy act on, beside those the controllers are for."""
+REAL_NODE_ACTS_ON = (("networking.k8s.io", "NetworkPolicy"),)
 
 
 def prepare(child: Child) -> None:
@@ -67,7 +68,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
         dialer = RefusingDialer(SIMULATED)
     dialer = guarded = SimulatedDialer(dialer)
     schemas = load()
-    acted_on = _acted_on(schemas)
+    acted_on = _acted_on(schemas, spec)
     catalog = Catalog.load(spec.profile, acted_on=acted_on, schemas=schemas)
     server = ApiServer(
         _config(child, acted_on), storage, env, dialer, catalog=catalog, schemas=schemas, streams=STREAMS
@@ -149,12 +150,12 @@ def _read(child: Child, name: str) -> bytes:
     return (child.paths.pki / name).read_bytes()
 
 
-def _acted_on(schemas: Schemas) -> list[tuple[str, str]]:
+def _acted_on(schemas: Schemas, spec: ClusterSpec) -> list[tuple[str, str]]:
     """(group, kind) of every kind that something here acts on."""
     keys = [each.resource for each in find_controllers() if each.resource is not None and not each.aside]
     rows = schemas.resources
     kinds = [(key.group, rows[f"{key.group}/{key.version}".lstrip("/")][key.plural].kind) for key in keys]
-    return [*kinds, *NODE_ACTS_ON]
+    return [*kinds, *NODE_ACTS_ON, *(() if spec.simulated else REAL_NODE_ACTS_ON)]
 
 
 def _dns(spec: ClusterSpec) -> list[dict[str, Any]]:

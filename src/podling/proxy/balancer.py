@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from podling.env import Env
 from podling.network.relay import Target
-from podling.proxy.services import Rule
+from podling.proxy.services import Address, Rule
+
+Permits = Callable[[str, Address, str], bool]
+"""Whether a client (by its address) may reach an endpoint by a protocol."""
 
 _MANY_CLIENTS = 1024
 
@@ -14,14 +17,18 @@ _MANY_CLIENTS = 1024
 class RoundRobin:
     """A `network.relay.Balancer` for one front. Exchange `rule` whenever the endpoints change."""
 
-    def __init__(self, rule: Rule, env: Env) -> None:
+    def __init__(self, rule: Rule, env: Env, permits: Permits | None = None, protocol: str = "TCP") -> None:
+        """`permits`: what NetworkPolicies say; None for clients that none concerns."""
         self.rule = rule
-        self._env = env
+        self._env, self._permits, self._protocol = env, permits, protocol
         # Relays of one Service begin at different endpoints, or many rarely used ones would all begin with the first.
         self._next = int(env.chance() * len(rule.endpoints))
         self._last: dict[str, tuple[Target, float]] = {}
 
     def pick(self, client: str, tried: Collection[Target]) -> Target | None:
+        if self._permits is not None:
+            refused = [each for each in self.rule.endpoints if not self._permits(client, each, self._protocol)]
+            tried = [*tried, *refused] if refused else tried
         if not self.rule.affinity:
             return self._take_turn(tried)
         target = self._remembered(client)

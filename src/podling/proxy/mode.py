@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from podling.env import Env
 from podling.proxy import modes
+from podling.proxy.balancer import Permits
 from podling.proxy.services import Change, Front, Rule
 from podling.supervise import Supervisor
 
@@ -27,6 +28,8 @@ class ModeConfig(NamedTuple):
     services: str
     """The Service network, 10.96.0.0/12; the node's namespace routes it to itself."""
     node_ip: str
+    permits: Permits | None = None
+    """What NetworkPolicies say of connections that a mode carries in the node's name."""
 
 
 class Mode(Protocol):

@@ -22,7 +22,7 @@ from podling.client.resources import ENDPOINTSLICES, SERVICES
 from podling.env import Env
 from podling.network.publish import Listeners, Published, Publisher
 from podling.network.relay import Balancer, Fixed
-from podling.proxy.balancer import RoundRobin
+from podling.proxy.balancer import Permits, RoundRobin
 from podling.proxy.health import HealthServers, health_of
 from podling.proxy.mode import Mode, ModeConfig, find_mode, mode_names
 from podling.proxy.services import Change, Changes, Front, Place, Rule, ServiceKey, Table, fronts_of, service_of
@@ -59,13 +59,20 @@ class Proxy:
     """`run` it; `switch` the mode at any time. Runs in the node's network namespace."""
 
     def __init__(
-        self, informers: Informers, mode: str, env: Env, config: ProxyConfig, listeners: Listeners | None = None
+        self,
+        informers: Informers,
+        mode: str,
+        env: Env,
+        config: ProxyConfig,
+        listeners: Listeners | None = None,
+        permits: Permits | None = None,
     ) -> None:
         """`informers`: shared with others of the process, run by the caller. `listeners`: the keeper's client.
+        `permits`: what NetworkPolicies say.
 
         Raises ValueError for an unknown mode, OSError for one that cannot work here.
         """
-        self._env, self._config, self._listeners = env, config, listeners
+        self._env, self._config, self._listeners, self._permits = env, config, listeners, permits
         self._place = Place(config.node, config.node_ip)
         self._services, self._slices = informers.of(SERVICES), informers.of(ENDPOINTSLICES)
         self._slices_of: dict[ServiceKey, dict[str, Object]] = {}
@@ -131,7 +138,7 @@ class Proxy:
                     await self._make(name).stop()
 
     def _make(self, name: str) -> Mode:
-        config = ModeConfig(self._env, self._tasks, self._config.services, self._config.node_ip)
+        config = ModeConfig(self._env, self._tasks, self._config.services, self._config.node_ip, self._permits)
         return find_mode(name)(config)
 
     def _on_service(self, old: Object | None, new: Object | None) -> None:

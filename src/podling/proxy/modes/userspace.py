@@ -101,7 +101,7 @@ class _Relay:
 
     @classmethod
     async def on(cls, front: Front, rule: Rule, config: ModeConfig) -> _Relay:
-        balancer = RoundRobin(rule, config.env)
+        balancer = RoundRobin(rule, config.env, config.permits, front.protocol)
         if front.protocol == "UDP":
             bound = listener(front.address, front.port, socket.SOCK_DGRAM)
             return cls(UdpRelay(balancer, bound, config.env), balancer)

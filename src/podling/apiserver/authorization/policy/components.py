@@ -144,6 +144,11 @@ ROLES = (
         ),
     ),
     Role("system:persistent-volume-provisioner", _PROVISIONER),
+    # What a node needs beside its own Pods to enforce NetworkPolicies between them.
+    Role(
+        "podling:node-policies",
+        (rule("list watch", "core", "namespaces"), rule("list watch", "networking.k8s.io", "networkpolicies")),
+    ),
     # A node removes the data of volumes that the cluster made there, and takes off the finalizer that waits for it.
     Role("podling:node-volumes", (rule("get list patch watch", "core", "persistentvolumes"),)),
     Role("system:public-info-viewer", (urls("/healthz /livez /readyz /version /version/"),)),

@@ -1,0 +1,114 @@
+"""NetworkPolicies in the kernel: what passes is what `permits` says, with real Pods' namespaces and sockets."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from typing import Any
+
+import pytest
+
+from podling.env import SystemEnv
+from podling.proxy.libnftables import Library
+from podling.proxy.mode import ModeConfig, find_mode
+from podling.proxy.policies import Inhabitant, Judgement, judge, permits
+from podling.proxy.policytext import written
+from podling.proxy.services import Change, Rule
+from podling.supervise import Supervisor
+from tests.network.nodes import NODE_IP, SERVICES, on_a_node
+from tests.suites.proxy import NODE, PORT, VIP, World, heard
+
+pytestmark = pytest.mark.real
+A, B = ({"podSelector": {"matchLabels": {"pod": name}}} for name in "ab")
+TCP: dict[str, Any] = {"port": PORT, "protocol": "TCP"}
+POLICIES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "default deny": {"deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}},
+    "to a alone": {"in": {**A, "policyTypes": ["Ingress"]}},
+    "from a to b by name": {
+        "in": {**B, "policyTypes": ["Ingress"], "ingress": [{"from": [A], "ports": [{"port": "web"}]}]}
+    },
+    "out of a to b": {
+        "out": {**A, "policyTypes": ["Egress"], "egress": [{"to": [B], "ports": [{"port": 8000, "endPort": 8100}]}]}
+    },
+    "both have to agree": {
+        "out": {**A, "policyTypes": ["Egress"], "egress": [{"to": [B]}]},
+        "in": {**B, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"protocol": "UDP"}]}]},
+    },
+    "blocks and many ports": {
+        "in": {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"from": [{"ipBlock": {"cidr": "10.244.0.0/16", "except": ["10.244.0.2/32"]}}], "ports": [TCP]},
+                {"from": [B], "ports": [TCP, {"port": 1, "endPort": 7000}, {"protocol": "SCTP"}, {"protocol": "UDP"}]},
+            ],
+        }
+    },
+}
+
+
+def judged(world: World, policies: dict[str, Any]) -> Judgement:
+    pods = [Inhabitant("ns", {"pod": name}, ip, (("web", "TCP", PORT),)) for name, ip in world.ips.items()]
+    return judge({("ns", name): {"spec": spec} for name, spec in policies.items()}, pods, {"ns": {}})
+
+
+async def passes(world: World, source: str, target: str) -> bool:
+    try:
+        await world.ask(VIP._replace(address=world.ips[target], port=PORT), source)
+    except OSError as error:
+        assert error.errno == errno.EHOSTUNREACH
+        return False
+    return True
+
+
+async def datagram_passes(world: World, source: str, target: str) -> bool:
+    with world.udp(VIP._replace(address=world.ips[target], port=PORT), source) as sock:
+        try:
+            return await heard(sock) == target
+        except OSError:
+            return False
+
+
+def test_the_kernel_lets_pass_what_the_decision_permits() -> None:
+    async def scenario() -> list[str]:
+        world, nft, wrong = World(), Library(), list[str]()
+        for name in "abc":
+            await world.pod(name)
+        for title, policies in POLICIES.items():
+            judgement = judged(world, policies)
+            nft.run(written(judgement))
+            for source, target in itertools.product((NODE, *"abc"), "abc"):
+                address = (world.ips[target], PORT)
+                for protocol, reached in (("TCP", passes), ("UDP", datagram_passes)):
+                    wanted = source == NODE or permits(judgement, world.ips[source], address, protocol)
+                    if await reached(world, source, target) != wanted:
+                        wrong.append(f"{title}: {protocol} from {source or 'the node'} to {target}, wanted {wanted}")
+        return wrong
+
+    assert on_a_node(scenario) == []
+
+
+def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
+    async def scenario() -> None:
+        world, nft = World(), Library()
+        endpoint = await world.pod("a")
+        await world.pod("b")
+        async with Supervisor() as tasks:
+            mode = find_mode("nftables")(ModeConfig(SystemEnv(), tasks, SERVICES, NODE_IP))
+            await mode.start({VIP: Rule((endpoint,))})
+            reader, writer = await world.connect(VIP, "b")
+            await reader.readline()
+            nft.run(written(judged(world, POLICIES["to a alone"])))
+            with pytest.raises(OSError):
+                await world.ask(VIP, "b")
+            assert (await world.ask(VIP, "a"))[0] == "a"  # itself
+            assert (await world.ask(VIP, NODE))[0] == "a"
+            writer.write(b"still there\n")
+            assert await reader.readline() == b"a heard still there\n"
+            await mode.apply(Change({}, (VIP,)))
+            nft.run(written(judged(world, {})))
+            assert await passes(world, "b", "a")
+            await mode.stop()
+
+    on_a_node(scenario)

@@ -60,15 +60,10 @@ CASES = [
         "only PersistentVolumes of type hostPath and local are supported by this node",
     ),
     ({"hostPath": {"path": "/", "type": "Socket"}}, {}, "hostPath type check failed: / is not a socket file"),
-    (
-        {"hostPath": {"path": "/"}},
-        {"readOnly": True},
-        "read-only claims are not supported by this node: set readOnly on the volumeMount",
-    ),
 ]
 
 
-@pytest.mark.parametrize(("source", "asked", "why"), CASES, ids=["driver", "type", "read-only"])
+@pytest.mark.parametrize(("source", "asked", "why"), CASES, ids=["driver", "type"])
 async def test_what_cannot_be_mounted_is_told(source: Json, asked: Json, why: str) -> None:
     async with Cluster() as cluster:
         await cluster.client.create(PERSISTENTVOLUMES, "", volume(**source))

@@ -14,9 +14,10 @@ from podling.api.kinds.core.configmap import ConfigMap
 from podling.api.kinds.core.container import Container
 from podling.api.kinds.core.secret import Secret
 from podling.api.kinds.core.volume import Volume
+from podling.kubelet import downward
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.environment import ConfigError, Sources
-from podling.kubelet.mounts import mounts_of, shown
+from podling.kubelet.mounts import mounts_of, protected
 from podling.kubelet.volumes import atomic, folder
 from podling.kubelet.volumes.atomic import File
 from podling.kubelet.volumes.registry import type_of, types
@@ -73,6 +74,7 @@ async def test_a_config_map_shows_all_keys_or_the_chosen_ones(tmp_path: Path) ->
          "configmap references non-existent config key: z"),
         ({"secret": {"secretName": "hidden", "items": [{"key": "z", "path": "z"}]}},
          "references non-existent secret key: z"),
+        ({"emptyDir": {"medium": "HugePages"}}, 'unknown storage medium "HugePages"'),
         ({"nfs": {"server": "x", "path": "/"}}, "volumes of type nfs are not supported by this node"),
         ({"hostPath": {"path": "/nowhere/at/all", "type": "Directory"}},
          "hostPath type check failed: /nowhere/at/all is not a directory"),
@@ -114,6 +116,22 @@ async def test_a_token_is_for_the_only_user_of_the_pod(tmp_path: Path) -> None:
     source = {"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
     mounted = await mount(tmp_path, source, securityContext={"runAsUser": 1000})
     assert mounted.payload == {"token": File(b"token for the API", 0o600, 1000)}
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("plain and ü", "plain and ü"),
+        ('"\\', r"\"\\"),
+        ("\a\b\f\n\r\t\v", r"\a\b\f\n\r\t\v"),
+        ("\x01\x7f", r"\x01\x7f"),
+        ("\u00a0\u2028\U000e0001", r"\u00a0\u2028\U000e0001"),
+    ],
+)
+def test_values_of_annotations_are_quoted_as_go_does(value: str, quoted: str) -> None:
+    made = pod(annotations={"b": value, "a": "1"})
+    node = NodeFacts("n1", "172.31.0.2", {})
+    assert downward.field(made, "metadata.annotations", "", node) == f'a="1"\nb="{quoted}"'
 
 
 @pytest.mark.parametrize(
@@ -204,9 +222,17 @@ def test_a_container_sees_its_volumes_and_the_pods_files(tmp_path: Path) -> None
 
 
 def test_a_container_cannot_write_to_what_shows_the_api(tmp_path: Path) -> None:
-    sources: dict[str, dict[str, Any]] = {"c": {"configMap": {"name": "x"}}, "s": {"secret": {"secretName": "x"}}, "d": {"downwardAPI": {}},
-               "p": {"projected": {}}, "e": {"emptyDir": {}}, "h": {"hostPath": {"path": "/"}}}  # fmt: skip
-    assert shown(pod({"volumes": [{"name": name, **source} for name, source in sources.items()]})) == set("csdp")
+    sources: dict[str, dict[str, Any]] = {
+        "c": {"configMap": {"name": "x"}},
+        "s": {"secret": {"secretName": "x"}},
+        "d": {"downwardAPI": {}},
+        "p": {"projected": {}},
+        "e": {"emptyDir": {}},
+        "h": {"hostPath": {"path": "/"}},
+        "r": {"persistentVolumeClaim": {"claimName": "x", "readOnly": True}},
+        "w": {"persistentVolumeClaim": {"claimName": "x"}},
+    }
+    assert protected(pod({"volumes": [{"name": name, **source} for name, source in sources.items()]})) == set("csdpr")
     container = msgspec.convert({"name": "main", "volumeMounts": [{"name": "c", "mountPath": "/c"}]}, Container)
     [first, *_] = mounts_of(container, {"c": tmp_path}, {}, tmp_path, tmp_path / "last", {"c"})
     assert first.read_only

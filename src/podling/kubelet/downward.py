@@ -18,6 +18,8 @@ from podling.kubelet.podstate import AnyContainer, declared
 
 _SUBSCRIPT = re.compile(r"^metadata\.(labels|annotations)\['(.*)'\]$")
 
+_ESCAPES = {'"': '\\"', "\\": "\\\\"} | dict(zip("\a\b\f\n\r\t\v", map("\\{}".format, "abfnrtv"), strict=True))
+
 
 class NodeFacts(msgspec.Struct, frozen=True):
     """What Pods may see of their node; allocatable resources stand in for limits that were not given."""
@@ -58,7 +60,16 @@ def _lines(values: Mapping[str, str]) -> str:
 
 def _quoted(text: str) -> str:
     """As Go's %q writes it."""
-    return msgspec.json.encode(text).decode()
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def resource(pod: Pod, container: AnyContainer | None, ref: ResourceFieldSelector, node: NodeFacts) -> str:

@@ -10,6 +10,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.kubelet.environment import ConfigError
 from podling.kubelet.expansion import expand, unknown
 from podling.kubelet.podstate import AnyContainer
+from podling.kubelet.volumes.types import follows
 from podling.runtime.interface import Mount
 
 
@@ -19,15 +20,15 @@ def mounts_of(
     variables: Mapping[str, str],
     files: Path,
     termination: Path,
-    shown: Collection[str] = (),
+    protected: Collection[str] = (),
     images: Collection[str] = (),
 ) -> tuple[Mount, ...]:
     """`volumes` by name, `files` holds those of /etc, `termination` is the file for the last message.
 
-    Volumes named in `shown` are read-only whatever the mount says, and those in `images` hold no programs either.
+    Volumes named in `protected` are read-only whatever the mount says, and those in `images` hold no programs either.
     Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
     """
-    out = [_mount(wanted, volumes, variables, shown, images) for wanted in container.volume_mounts]
+    out = [_mount(wanted, volumes, variables, protected, images) for wanted in container.volume_mounts]
     taken = {mount.target.rstrip("/") for mount in out}
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"/etc/{name}"
@@ -38,17 +39,21 @@ def mounts_of(
     return tuple(out)
 
 
-def shown(pod: Pod) -> frozenset[str]:
-    """Volumes that show what the API has: a container that wrote to them would lose it with the next update."""
-    kinds = ("config_map", "secret", "downward_api", "projected")
-    return frozenset(each.name for each in pod.spec.volumes if any(getattr(each, kind) is not None for kind in kinds))
+def protected(pod: Pod) -> frozenset[str]:
+    """Volumes to which no container writes: those that show what the API has, and claims used read-only."""
+    claimed = {
+        each.name
+        for each in pod.spec.volumes
+        if each.persistent_volume_claim is not None and each.persistent_volume_claim.read_only
+    }
+    return frozenset(each.name for each in pod.spec.volumes if follows(each)) | claimed
 
 
 def _mount(
     wanted: VolumeMount,
     volumes: Mapping[str, Path],
     variables: Mapping[str, str],
-    shown: Collection[str],
+    protected: Collection[str],
     images: Collection[str],
 ) -> Mount:
     root = volumes.get(wanted.name)
@@ -64,7 +69,7 @@ def _mount(
         source = _inside(root, inside) if inside else root
     except OSError as error:
         raise ConfigError(f'failed to create subPath directory for volumeMount "{wanted.name}": {error}') from error
-    read_only = wanted.read_only or wanted.name in shown or wanted.name in images
+    read_only = wanted.read_only or wanted.name in protected or wanted.name in images
     return Mount(str(source), wanted.mount_path, read_only, wanted.name in images)
 
 

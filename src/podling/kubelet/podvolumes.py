@@ -19,7 +19,7 @@ from podling.kubelet.volumes import atomic, folder, tmpfs
 from podling.kubelet.volumes.atomic import Payload
 from podling.kubelet.volumes.claims import NotProcessed, resolved
 from podling.kubelet.volumes.registry import type_of
-from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, total
+from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, follows, total
 
 
 class VolumeError(Exception):
@@ -46,6 +46,8 @@ class PodVolumes:
         refresh: list[float] = []
         failures: list[str] = []
         for volume in pod.spec.volumes:
+            if volume.name in self.paths and not follows(volume):
+                continue
             try:
                 mounted = await self._mount(volume, pod, sources)
             except NotProcessed as error:

@@ -35,8 +35,6 @@ async def resolved(volume: Volume, pod: Pod, rest: Rest) -> Volume:
         found = await _behind(name, volume, pod, rest)
     except NotProcessed as error:
         raise NotProcessed(f"error processing PVC {pod.metadata.namespace}/{name}: {error}") from error
-    if volume.persistent_volume_claim is not None and volume.persistent_volume_claim.read_only:
-        raise MountFailure("read-only claims are not supported by this node: set readOnly on the volumeMount")
     return msgspec.structs.replace(volume, persistent_volume_claim=None, ephemeral=None, host_path=_path(found))
 
 

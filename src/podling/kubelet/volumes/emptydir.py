@@ -5,7 +5,7 @@ from __future__ import annotations
 from podling.api.kinds.core.volume import EmptyDirVolumeSource, Volume
 from podling.api.quantity import parse
 from podling.kubelet.volumes import folder
-from podling.kubelet.volumes.types import MountContext, Mounted, References, VolumeType
+from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, VolumeType
 
 
 def _memory(wanted: EmptyDirVolumeSource, most: int | None) -> int | None:
@@ -25,6 +25,8 @@ class _EmptyDirVolume:
     async def mount(self, volume: Volume, context: MountContext) -> Mounted:
         wanted = volume.empty_dir
         assert wanted is not None
+        if wanted.medium not in ("", "Memory"):
+            raise MountFailure(f'unknown storage medium "{wanted.medium}"')
         folder.make(context.folder, _memory(wanted, context.memory), context.group, wanted.mode)
         return Mounted(context.folder)
 

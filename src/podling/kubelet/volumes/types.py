@@ -94,6 +94,12 @@ class Mounted(msgspec.Struct, frozen=True):
     """Whether the payload is kept off the disk, as upstream does it with all but ConfigMaps."""
 
 
+def follows(volume: Volume) -> bool:
+    """Whether it shows what the API has: written anew when that changes, and by nobody else."""
+    showing = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    return any(source is not None for source in showing)
+
+
 class References(msgspec.Struct, frozen=True):
     """Names of ConfigMaps and Secrets a volume reads."""
 

@@ -15,7 +15,7 @@ from podling.kubelet import envfile, podstate, termination
 from podling.kubelet.containerconfig import container_config
 from podling.kubelet.environment import ConfigError, Sources, environment, files, references
 from podling.kubelet.hooks import run_hook
-from podling.kubelet.mounts import mounts_of, shown
+from podling.kubelet.mounts import mounts_of, protected
 from podling.kubelet.podsync import Start, grace_of
 from podling.kubelet.probes.types import Target
 from podling.kubelet.qos import resources_of
@@ -142,7 +142,7 @@ class ContainerStart:
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
             mounts = mounts_of(
-                self.container, self._volumes, dict(variables), folder, last_words, shown(pod), images
+                self.container, self._volumes, dict(variables), folder, last_words, protected(pod), images
             )
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(

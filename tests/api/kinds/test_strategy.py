@@ -147,5 +147,6 @@ def test_a_resize_changes_resources_and_keeps_the_quality_of_service() -> None:
     assert cause.message.startswith("Forbidden: only cpu and memory resources are mutable")
     effortless = copy.deepcopy(old)
     effortless["spec"]["containers"][0]["resources"] = {}
-    (cause,) = entry.validate_update(effortless, old, "resize")
+    removed, cause = entry.validate_update(effortless, old, "resize")
+    assert removed.message == "Forbidden: resource requests cannot be removed"
     assert cause.message.endswith("Pod QOS Class may not change as a result of resizing")

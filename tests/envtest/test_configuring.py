@@ -21,3 +21,13 @@ def test_a_token_file_gives_its_users(tmp_path: Path) -> None:
     file.write_text("secret,jane\n")
     with pytest.raises(FlagError, match="must have at least 3 columns"):
         config_of(parse(words, FLAGS), SystemEnv())
+
+
+def test_front_proxies_are_told_by_upstreams_flags(tmp_path: Path) -> None:
+    file = tmp_path / "proxies.crt"
+    file.write_text("PEM")
+    words = [f"--cert-dir={tmp_path}", f"--requestheader-client-ca-file={file}"]
+    words += ["--requestheader-allowed-names=a,b", "--requestheader-username-headers=X-User,X-Remote-User"]
+    found = config_of(parse(words, FLAGS), SystemEnv()).requestheaders
+    assert (found.authority, found.allowed) == (b"PEM", ("a", "b"))
+    assert (found.users, found.groups) == (("x-user", "x-remote-user"), ("x-remote-group",))

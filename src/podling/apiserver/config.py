@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from podling.apiserver.filters.requestheader import RequestHeaders
 from podling.apiserver.message import User
 
 AuthorizationMode = Literal["RBAC", "AlwaysAllow"]
@@ -33,6 +34,8 @@ class Config:
     """The private key (PEM) that signs service account tokens."""
     static_tokens: Mapping[str, User] = field(default_factory=dict)
     """Users by bearer token, from a file (`registry/statictokens.py`)."""
+    requestheaders: RequestHeaders = field(default_factory=RequestHeaders)
+    """Which front proxies may name users, and how."""
     issuer: str = ISSUER
     audiences: tuple[str, ...] = (ISSUER,)
     profile: str = "book"

@@ -358,12 +358,20 @@ def _headers_too_large() -> ApiError:
     return BadRequest("the request's headers are too large")
 
 
+_NAMING = ("x-remote-", "impersonate-")
+
+
 def _headers(received: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in received:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        headers[key] = _joined(key, headers[key], text) if key in headers else text
     return headers
+
+
+def _joined(key: str, before: str, text: str) -> str:
+    """Of a header that comes again; names of users and groups may have commas in them."""
+    return f"{before}\n{text}" if key.startswith(_NAMING) else f"{before}, {text}"
 
 
 def _lines(answer: Response | Stream) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from podling.api.catalog import Catalog, Profile
@@ -28,6 +29,7 @@ from podling.apiserver.endpoints.pieces import PieceCache
 from podling.apiserver.endpoints.table import Dispatch
 from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_user
 from podling.apiserver.filters.chain import Chain, filters, refused
+from podling.apiserver.filters.requestheader import FrontProxies
 from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.looplag import watch_lag
@@ -99,8 +101,9 @@ class ApiServer:
         cache = WatchCache(self._storage, self.env, self._describer)
         await cache.start(self._tasks)
         self.backend = await self._backend(cache)
-        chain = filters(self.config, self.env, self.metrics, self.backend.token_reader, self.backend.authorizer)
-        aggregator = Aggregator(self.backend, Dispatch(self.backend, self._streams))
+        aggregator = self._aggregator = Aggregator(self.backend, Dispatch(self.backend, self._streams))
+        tokens, authorizer = self.backend.token_reader, self.backend.authorizer
+        chain = filters(self.config, self.env, self.metrics, tokens, authorizer, lambda: aggregator.proxies)
         self._chain = Chain(chain, aggregator)
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
@@ -187,17 +190,18 @@ class ApiServer:
     async def _listen(self) -> None:
         if not self.config.tcp and self.config.unix is None:
             return
-        context = server_context(self.config)
+        proxies = self._aggregator.proxies
+        context = server_context(self.config, proxies.authority)
         if self.config.renew is not None:
             self._tasks.start("serving certificate", keep_certificate(context, self.config, self.env))
         loop = asyncio.get_running_loop()
         date = DateHeader(self.env)
         buffer = memoryview(bytearray(READ_SIZE))
 
-        begin, spawn = self._chain.begin, self._tasks.start
+        begin, spawn, identify = self._chain.begin, self._tasks.start, partial(_identify, proxies)
 
         def connected() -> HttpProtocol:
-            return HttpProtocol(begin, spawn, _identify, refused, self._connections, date, buffer)
+            return HttpProtocol(begin, spawn, identify, refused, self._connections, date, buffer)
 
         for host, port in self.config.tcp:
             self._listeners.append(await loop.create_server(connected, host, port, ssl=context, backlog=BACKLOG))
@@ -216,7 +220,7 @@ class ApiServer:
         return checks
 
 
-def _identify(transport: asyncio.Transport) -> User | None:
+def _identify(proxies: FrontProxies, transport: asyncio.Transport) -> User | None:
     transport.set_write_buffer_limits(high=WRITE_BUFFER)
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -226,9 +230,10 @@ def _identify(transport: asyncio.Transport) -> User | None:
         for option, value in KEEP_ALIVE:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
     secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return (
-        certificate_user(secured.getpeercert(), secured.getpeercert(binary_form=True)) if secured is not None else None
-    )
+    if secured is None:
+        return None
+    peer, encoded = secured.getpeercert(), secured.getpeercert(binary_form=True)
+    return proxies.of(peer, encoded) or certificate_user(peer, encoded)
 
 
 def _acted_on(config: Config, schemas: Schemas) -> list[tuple[str, str]]:

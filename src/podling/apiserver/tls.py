@@ -20,12 +20,14 @@ LOOK_EVERY = 3600.0
 log = logging.getLogger(__name__)
 
 
-def server_context(config: Config) -> ssl.SSLContext:
-    """A context for all listeners of one server."""
+def server_context(config: Config, proxies: bytes = b"") -> ssl.SSLContext:
+    """A context for all listeners of one server; `proxies` are authorities (PEM) of front proxies."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=config.ca.decode())
+    if proxies:
+        context.load_verify_locations(cadata=proxies.decode())
     context.set_alpn_protocols(["http/1.1"])
     # Tickets would let a session outlive the check of its certificate, and cost a write each handshake.
     context.num_tickets = 0

@@ -29,6 +29,12 @@ ACTING = (
     Flag("etcd-prefix", "servers of one etcd with different prefixes share nothing (default /registry)"),
     Flag("etcd-servers", "the etcd beside this program", "strings"),
     Flag("max-mutating-requests-inflight", "writes at work at a time", "int"),
+    Flag("requestheader-allowed-names", "common names of front proxies; any, where none is named", "strings"),
+    Flag("requestheader-client-ca-file", "authorities of front proxies, which say in headers who asks"),
+    Flag("requestheader-extra-headers-prefix", "how their headers begin (default x-remote-extra-)", "strings"),
+    Flag("requestheader-group-headers", "their headers for groups (default x-remote-group)", "strings"),
+    Flag("requestheader-uid-headers", "their headers for a uid (default x-remote-uid)", "strings"),
+    Flag("requestheader-username-headers", "their headers for the user (default x-remote-user)", "strings"),
     Flag("secure-port", "the port to listen on (default 6443)", "int"),
     Flag("service-account-issuer", "the issuer of service account tokens", "strings"),
     Flag(
@@ -78,9 +84,7 @@ livez-grace-period log-flush-frequency log-json-info-buffer-size log-text-info-b
 max-connection-bytes-per-sec max-requests-inflight min-compatibility-version min-request-timeout oidc-ca-file
 oidc-client-id oidc-groups-claim oidc-groups-prefix oidc-issuer-url oidc-required-claim oidc-signing-algs
 oidc-username-claim oidc-username-prefix peer-advertise-ip peer-advertise-port peer-ca-file proxy-client-cert-file
-proxy-client-key-file request-timeout requestheader-allowed-names requestheader-client-ca-file
-requestheader-extra-headers-prefix requestheader-group-headers requestheader-uid-headers
-requestheader-username-headers runtime-config service-account-jwks-uri service-account-max-token-expiration
+proxy-client-key-file request-timeout runtime-config service-account-jwks-uri service-account-max-token-expiration
 service-account-signing-endpoint show-hidden-metrics-for-version shutdown-delay-duration
 shutdown-watch-termination-grace-period storage-backend storage-initialization-timeout storage-media-type
 strict-transport-security-directives tls-cipher-suites tls-curve-preferences tls-min-version tls-sni-cert-key

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from podling.apiserver.config import AuthorizationMode, Config
+from podling.apiserver.filters.requestheader import RequestHeaders
 from podling.apiserver.message import User
 from podling.apiserver.registry.statictokens import parse as parse_tokens
 from podling.env import Env
@@ -34,6 +35,7 @@ def config_of(given: Given, env: Env) -> Config:
         ca=ca,
         token_key=_token_key(given),
         static_tokens=_static_tokens(given),
+        requestheaders=_requestheaders(given),
         issuer=issuer,
         audiences=given.listed("api-audiences") or (issuer,),
         profile="current",
@@ -78,6 +80,23 @@ def _static_tokens(given: Given) -> Mapping[str, User]:
         return parse_tokens(Path(file).read_text()) if file else {}
     except ValueError as error:
         raise FlagError(f"--token-auth-file={file}: {error}") from error
+
+
+def _requestheaders(given: Given) -> RequestHeaders:
+    file = given.get("requestheader-client-ca-file")
+    usual = RequestHeaders()
+
+    def headers(what: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each.lower() for each in given.listed(f"requestheader-{what}")) or default
+
+    return RequestHeaders(
+        Path(file).read_bytes() if file else b"",
+        given.listed("requestheader-allowed-names"),
+        headers("username-headers", usual.users),
+        headers("uid-headers", usual.uids),
+        headers("group-headers", usual.groups),
+        headers("extra-headers-prefix", usual.extra),
+    )
 
 
 def _service_cidr(given: Given) -> str:

@@ -13,7 +13,7 @@ from podling.api.errors import ApiError
 from podling.apiserver.aggregation import merging, openapi2
 from podling.apiserver.aggregation.availability import Availability
 from podling.apiserver.aggregation.calling import Caller
-from podling.apiserver.aggregation.frontproxy import FrontProxy, front_proxy, publish
+from podling.apiserver.aggregation.frontproxy import CLIENT, front_proxy, publish
 from podling.apiserver.aggregation.merging import Known
 from podling.apiserver.aggregation.proxying import proxied, unavailable
 from podling.apiserver.aggregation.registration import AGAIN, Registration
@@ -21,6 +21,7 @@ from podling.apiserver.aggregation.services import Remote, Services
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.negotiation import media_types
 from podling.apiserver.endpoints.openapi import GNOSTIC, GNOSTIC_ANSWER
+from podling.apiserver.filters.requestheader import FrontProxies
 from podling.apiserver.message import JSON, Outcome, Request, Response
 from podling.apiserver.webhooks.reach import Reach
 from podling.supervise import Supervisor
@@ -45,23 +46,24 @@ class Aggregator:
         """Until everything that belongs to a cluster is there; what is in its way now is tried again later."""
         backend = self._backend
         proxy = await front_proxy(backend.storage, backend.env)
+        self.proxies = FrontProxies(backend.config.requestheaders, proxy.authority, CLIENT)
         self._caller = Caller(Reach(backend.cache, backend.env, backend.dialer), proxy)
         self._availability = Availability(backend, self._services, self._caller)
         registration = Registration(backend)
         await registration.start()
         try:
-            await publish(backend, proxy)
+            await publish(backend, self.proxies)
         except ApiError as error:
             log.info("cannot publish the request header authority: %s", error)
-            tasks.start("request header authority", self._publish(proxy))
+            tasks.start("request header authority", self._publish(self.proxies))
         tasks.start("APIServices", registration.run())
         tasks.start("APIService availability", self._availability.run())
 
-    async def _publish(self, proxy: FrontProxy) -> None:
+    async def _publish(self, proxies: FrontProxies) -> None:
         while True:
             await self._backend.env.sleep(AGAIN)
             try:
-                await publish(self._backend, proxy)
+                await publish(self._backend, proxies)
                 return
             except ApiError as error:  # a webhook is in the way
                 log.info("cannot publish the request header authority: %s", error)

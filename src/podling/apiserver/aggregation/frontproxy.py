@@ -8,6 +8,8 @@ aggregation layer"). The authority lies in the store, so that those servers outl
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.writing import own_request
 from podling.apiserver.endpoints.change import Change, change
 from podling.apiserver.endpoints.create import create_object
+from podling.apiserver.filters.requestheader import FrontProxies
 from podling.apiserver.registry.heads import INTERNAL
 from podling.env import Env
 from podling.pki.ca import CertificateAuthority, KeyPair
@@ -49,10 +52,10 @@ async def front_proxy(storage: Storage, env: Env) -> FrontProxy:
     return FrontProxy(authority.pair.certificate, authority.client(CLIENT, (), env.now()))
 
 
-async def publish(backend: Backend, proxy: FrontProxy) -> None:
+async def publish(backend: Backend, proxies: FrontProxies) -> None:
     """Make the ConfigMap say what holds now. Raises ApiError."""
     served = backend.resources.get("", "v1", "configmaps")
-    data = published(backend.config.ca, proxy.authority)
+    data = published(backend.config.ca, proxies)
     current = backend.cache.get(served.key(NAMESPACE, NAME))
     if current is None:
         metadata = {"name": NAME, "namespace": NAMESPACE}
@@ -66,16 +69,26 @@ async def publish(backend: Backend, proxy: FrontProxy) -> None:
         await change(backend, own_request("PUT", ""), wanted)
 
 
-def published(ca: bytes, authority: bytes) -> dict[str, str]:
+def published(ca: bytes, proxies: FrontProxies) -> dict[str, str]:
+    """Other servers are told what holds here; our own calls to them always have the usual headers."""
+    said = proxies.settings
     data = {
-        "requestheader-allowed-names": f'["{CLIENT}"]',
-        "requestheader-client-ca-file": authority.decode(),
-        "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
-        "requestheader-group-headers": '["X-Remote-Group"]',
-        "requestheader-uid-headers": '["X-Remote-Uid"]',
-        "requestheader-username-headers": '["X-Remote-User"]',
+        "requestheader-allowed-names": _listed(proxies.allowed),
+        "requestheader-client-ca-file": proxies.authority.decode(),
+        "requestheader-extra-headers-prefix": _listed(map(_capitals, said.extra)),
+        "requestheader-group-headers": _listed(map(_capitals, said.groups)),
+        "requestheader-uid-headers": _listed(map(_capitals, said.uids)),
+        "requestheader-username-headers": _listed(map(_capitals, said.users)),
     }
     return {"client-ca-file": ca.decode(), **data} if ca else data
+
+
+def _listed(names: Iterable[str]) -> str:
+    return json.dumps(list(names), separators=(",", ":"))
+
+
+def _capitals(header: str) -> str:
+    return "-".join(part.capitalize() for part in header.split("-"))
 
 
 def _said(old: Json, data: dict[str, str]) -> Json:

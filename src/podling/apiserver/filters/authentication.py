@@ -1,4 +1,4 @@
-"""Who asks: a client certificate, a bearer token, else nobody in particular.
+"""Who asks: a client certificate, a user a front proxy names, a bearer token, else nobody in particular.
 
 A certificate was verified by TLS; its common name is the user, its organizations are the groups. A bearer token that
 is not valid is an error, never an anonymous request (Kubernetes documentation, "Authenticating").
@@ -7,9 +7,11 @@ is not valid is an error, never an anonymous request (Kubernetes documentation, 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from podling.api.errors import Unauthorized
+from podling.apiserver.filters.requestheader import FrontProxies, ProxyUser
 from podling.apiserver.message import ANONYMOUS, Request, User
 from podling.apiserver.registry.bearertokens import BearerTokens
 
@@ -18,15 +20,21 @@ CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
 class Authentication:
-    def __init__(self, tokens: BearerTokens) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: BearerTokens, proxies: Callable[[], FrontProxies]) -> None:
+        self._tokens, self._proxies = tokens, proxies
 
     def enter(self, request: Request) -> None:
         if request.in_process:
             return
-        if request.certificate_user is not None:
-            request.user = request.certificate_user
-            return
+        known = request.certificate_user
+        if known is not None:
+            if type(known) is not ProxyUser:
+                request.user = known
+                return
+            user = self._proxies().user(known, request)
+            if user is not None:
+                request.user = user
+                return
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             user = self._tokens.authenticate(token.strip())
@@ -34,6 +42,9 @@ class Authentication:
                 raise Unauthorized("Unauthorized")
             request.user = user
             return
+        if known is not None:
+            # A proxy that says nobody's name is nobody itself.
+            raise Unauthorized("Unauthorized")
         request.user = ANONYMOUS
 
 

@@ -21,6 +21,7 @@ from podling.apiserver.filters.authorization import Authorization
 from podling.apiserver.filters.impersonation import Impersonation
 from podling.apiserver.filters.inflight import InFlight
 from podling.apiserver.filters.measure import Measure
+from podling.apiserver.filters.requestheader import FrontProxies
 from podling.apiserver.filters.requestid import RequestId
 from podling.apiserver.filters.warnings import Warnings
 from podling.apiserver.message import PRIVATE, Outcome, Request, Response, Stream, Upgrade
@@ -44,14 +45,21 @@ class Route:
         request.target = find(request.method, request.path, request.query)
 
 
-def filters(config: Config, env: Env, metrics: Metrics, tokens: BearerTokens, authorizer: Authorizer) -> list[Any]:
+def filters(
+    config: Config,
+    env: Env,
+    metrics: Metrics,
+    tokens: BearerTokens,
+    authorizer: Authorizer,
+    proxies: Callable[[], FrontProxies],
+) -> list[Any]:
     """The list."""
     return [
         Warnings(),
         RequestId(env),
         Route(),
         Measure(env, metrics),
-        Authentication(tokens),
+        Authentication(tokens, proxies),
         Impersonation(authorizer),
         Authorization(authorizer),
         InFlight(config.mutating_in_flight, metrics),

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from podling.api.errors import BadRequest
 from podling.apiserver.authorization.question import Authorizer, Question
 from podling.apiserver.filters.authorization import refusal
+from podling.apiserver.filters.requestheader import SEPARATOR
 from podling.apiserver.message import ANONYMOUS, Request, User
 
 USER, GROUPS, UID, EXTRA = "impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-"
@@ -74,7 +75,7 @@ def _account(name: str) -> tuple[str, str] | None:
 
 
 def _values(request: Request, header: str) -> list[str]:
-    return [value for each in request.header(header).split(",") if (value := each.strip())]
+    return [value for each in request.header(header).split(SEPARATOR) if (value := each.strip())]
 
 
 def _extra(request: Request) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from podling.cluster.nodespec import NodeSpec
 from podling.cluster.paths import ClusterPaths, state_root
 from podling.cluster.spec import ClusterSpec, SpecError, check_name, load
 
@@ -55,6 +56,15 @@ def existing(arguments: argparse.Namespace) -> tuple[ClusterPaths, ClusterSpec]:
     if spec is None:
         raise Failure(f'there is no cluster "{paths.name}" in {paths.root}: podling start makes it')
     return paths, spec
+
+
+def own_node(spec: ClusterSpec, name: str | None) -> NodeSpec:
+    """The cluster's own node of this name, its first one where none is named. Raises Failure."""
+    node = spec.node(name) if name else spec.first
+    if node is None:
+        names = ", ".join(each.name for each in spec.nodes)
+        raise Failure(f'cluster "{spec.name}" has no node "{name}" of its own, only {names}')
+    return node
 
 
 def say(text: str = "") -> None:

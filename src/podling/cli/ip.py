@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from .command import Command, add_name, existing, say
+from .command import Command, add_name, existing, own_node, say
 
 
-def run(arguments: argparse.Namespace) -> int:
-    _, spec = existing(arguments)
-    say(spec.host_address)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_name(parser)
+    parser.add_argument("node", nargs="?", metavar="NODE", help="which node (default: the first)")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    _, spec = existing(parsed)
+    say(own_node(spec, parsed.node).host_address)
     return 0
 
 
-COMMAND = Command("ip", "print the node's address on this machine", run, add_name)
+COMMAND = Command("ip", "print the node's address on this machine", run, arguments)

@@ -130,7 +130,7 @@ def _conclude(spec: ClusterSpec, seconds: float) -> None:
     if spec.simulated:
         say("Pods are simulated (--runtime fake): nothing runs in them.")
     else:
-        say(f"NodePorts answer at {spec.host_address}, for every user of this machine.")
+        say(f"NodePorts answer at {spec.first.host_address}, for every user of this machine.")
     if count := sum(pool.count for pool in spec.pools.values()):
         say(f"{count} nodes are simulated: nothing runs in their Pods (podling node list).")
     if any(pool.tainted for pool in spec.pools.values()):

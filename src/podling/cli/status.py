@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from podling.cluster.spec import ClusterSpec
+
 from .command import Command, Failure, add_name, existing, say
+
+if TYPE_CHECKING:
+    from podling.cluster.status import ClusterStatus, Part
 
 HEAD = f"{'NAMESPACE':<16} {'POD':<40} {'CONTAINER':<20} {'STATE':<10} PID"
 
@@ -25,21 +31,35 @@ def run(parsed: argparse.Namespace) -> int:
         found = status(paths, spec)
     except PermissionError as error:
         raise Failure(f"{error.filename} may be read by root only: use sudo") from error
-    parts = {"server": found.server, "node": found.node, "keeper": found.keeper}
-    if spec.simulated:
-        parts = {"server": found.server}
     if parsed.output == "json":
         say(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        say(f"cluster  {found.name}: {'running' if found.running else 'stopped'}")
-        for name, part in parts.items():
-            say(f"{name:<8} {f'running (pid {part.pid})' if part.running else 'stopped'}")
-        say(f"api      {found.api}\nnode     {found.address}   proxy mode {found.proxy_mode}, runtime {found.runtime}")
-        if found.containers:
-            say(f"\n{HEAD}")
-        for each in found.containers:
-            say(f"{each.namespace:<16} {each.pod:<40} {each.container:<20} {each.state:<10} {each.pid or ''}")
-    return 0 if all(part.running for part in parts.values()) else 3
+        _show(spec, found)
+    parts = [found.server]
+    if not spec.simulated:
+        parts += [part for each in found.nodes for part in (each.node, each.keeper)]
+    return 0 if all(part.running for part in parts) else 3
+
+
+def _show(spec: ClusterSpec, found: ClusterStatus) -> None:
+    several = len(found.nodes) > 1
+    say(f"cluster  {found.name}: {'running' if found.running else 'stopped'}")
+    say(f"server   {_words(found.server)}")
+    for each in () if spec.simulated else found.nodes:
+        if several:
+            say(f"{each.name}   {each.address}   node {_words(each.node)}, keeper {_words(each.keeper)}")
+        else:
+            say(f"node     {_words(each.node)}\nkeeper   {_words(each.keeper)}")
+    say(f"api      {found.api}\nnode     {found.address}   proxy mode {found.proxy_mode}, runtime {found.runtime}")
+    if found.containers:
+        say(f"\n{HEAD}{'   NODE' if several else ''}")
+    for one in found.containers:
+        line = f"{one.namespace:<16} {one.pod:<40} {one.container:<20} {one.state:<10} {one.pid or ''!s:<5}"
+        say(f"{line} {one.node}" if several else line.rstrip())
+
+
+def _words(part: Part) -> str:
+    return f"running (pid {part.pid})" if part.running else "stopped"
 
 
 COMMAND = Command("status", "show what runs of a cluster", run, arguments)

@@ -19,7 +19,8 @@ from podling.runtime.machine import NoRuntime
 from podling.supervise import Supervisor
 
 from .launch import Reporter
-from .paths import ClusterPaths
+from .nodespec import NodeSpec
+from .paths import ClusterPaths, NodePaths
 from .spec import ClusterSpec, SpecError, load
 
 SWITCH_INTERVAL = 0.0005
@@ -37,22 +38,30 @@ class Child:
     paths: ClusterPaths
     spec: ClusterSpec
     reporter: Reporter
+    node: NodeSpec
+    """Whose process it is; the server's is the first, which lives there where it is simulated."""
+
+    @property
+    def node_paths(self) -> NodePaths:
+        return self.paths.node(self.node.name)
 
 
-def parse(program: str) -> tuple[ClusterPaths, Reporter]:
+def parse(program: str) -> tuple[ClusterPaths, str, Reporter]:
+    """Where the cluster lies, the node's name (empty: the first) and whom to tell."""
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--node", default="")
     parser.add_argument("--go-fd", type=int, default=-1)
     parser.add_argument("--report-fd", type=int, default=-1)
     given = parser.parse_args()
-    return ClusterPaths(given.root, given.name), Reporter(given.go_fd, given.report_fd)
+    return ClusterPaths(given.root, given.name), given.node, Reporter(given.go_fd, given.report_fd)
 
 
 def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, Supervisor], Awaitable[None]]) -> int:
     """`prepare` runs before there is a loop or a thread, `body` gets what it returned, starts components and returns
     when all are up."""
-    paths, reporter = parse(program)
+    paths, name, reporter = parse(program)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_descriptor_limit()
@@ -62,7 +71,9 @@ def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, S
         spec = load(paths)
         if spec is None:
             raise SpecError(f"{paths.spec} is missing")
-        child = Child(paths, spec, reporter)
+        if (node := spec.node(name) if name else spec.first) is None:
+            raise SpecError(f'cluster "{spec.name}" has no node "{name}"')
+        child = Child(paths, spec, reporter, node)
         prepared = prepare(child)
         _loop()(_live(child, lambda tasks: body(child, prepared, tasks)))
     except Exception as error:

@@ -10,6 +10,7 @@ from podling.pki.ca import CertificateAuthority, KeyPair, new_signing_key
 from podling.pki.kubeconfig import cluster_config
 
 from .kubeconfigs import write_private
+from .nodespec import MOST_NODES, NodeSpec
 from .paths import ClusterPaths
 from .spec import CLUSTER_DOMAIN, KUBERNETES_IP, ClusterSpec
 
@@ -21,34 +22,33 @@ RENEW_AFTER = 300 * 86400.0
 def serving_names(spec: ClusterSpec) -> tuple[str, ...]:
     """Every name and address under which a client may meet the API."""
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}")
-    return (
-        "podling",
-        "localhost",
-        *service,
-        spec.api_address,
-        spec.host_address,
-        spec.internal_address,
-        KUBERNETES_IP,
-        "127.0.0.1",
-    )
+    # Also of nodes that may come while the server runs: their addresses are endpoints of the Service `kubernetes`.
+    numbers = sorted({*range(1, MOST_NODES + 1), *spec.numbers})
+    nodes = [NodeSpec(spec.name, spec.number, number).internal_address for number in numbers]
+    addresses = (spec.api_address, spec.first.host_address, *nodes, KUBERNETES_IP, "127.0.0.1")
+    return ("podling", "localhost", *service, *addresses)
 
 
 def ensure(paths: ClusterPaths, spec: ClusterSpec, now: float) -> None:
-    """Everything below `paths.pki`, the node's certificate and the administrator's kubeconfig are there and fresh."""
+    """Everything below `paths.pki`, the nodes' certificates and the administrator's kubeconfig are there and fresh."""
     authority = _authority(paths, spec, now)
     if not (paths.pki / "sa.key").exists():
         write_private(paths.pki / "sa.key", new_signing_key())
-    node = paths.node(spec.node_name)
     _leaf(
         paths.pki / "apiserver.crt",
         paths.pki / "apiserver.key",
         now,
         lambda: authority.serving("podling", serving_names(spec), now),
     )
-    groups = ["system:nodes"]
-    _leaf(node.certificate, node.key, now, lambda: authority.client(f"system:node:{spec.node_name}", groups, now))
+    for each in spec.nodes:
+        _node_leaf(paths, authority, each.name, now)
     if _stale(paths.kubeconfig, now):
         _write_admin(paths, spec, authority, now)
+
+
+def _node_leaf(paths: ClusterPaths, authority: CertificateAuthority, name: str, now: float) -> None:
+    node = paths.node(name)
+    _leaf(node.certificate, node.key, now, lambda: authority.client(f"system:node:{name}", ["system:nodes"], now))
 
 
 def renew_serving(paths: ClusterPaths, spec: ClusterSpec, now: float) -> tuple[bytes, bytes]:

@@ -42,7 +42,7 @@ from podling.supervise import Supervisor
 from .child import Child, run
 from .joining import join
 from .proxymode import VERB
-from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, POD_NETWORK, SERVICE_NETWORK, ClusterSpec, SpecError, hold
+from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, SpecError, hold_as_node
 
 
 def prepare(child: Child) -> tuple[ssl.SSLContext, socket.socket | None]:
@@ -50,22 +50,21 @@ def prepare(child: Child) -> tuple[ssl.SSLContext, socket.socket | None]:
 
     Returns also what keeps our number from being given away while the server is down.
     """
-    keeper = find_keeper(child.paths.node(child.spec.node_name).directory)
+    node = child.node_paths
+    keeper = find_keeper(node.directory)
     if keeper is None:
         raise SpecError("the node's keeper does not run; podling start brings it back")
-    node = child.paths.node(child.spec.node_name)
     ca = (child.paths.pki / "ca.crt").read_bytes()
     context = client_context(ca, node.certificate.read_bytes(), node.key.read_bytes())
-    claim = hold(child.spec.number, "node")  # in the host's network namespace, which is left below
+    claim = hold_as_node(child.spec.number)  # in the host's network namespace, which is left below
     join(keeper.pid)
-    set_up_node(child.spec.internal_address, SERVICE_NETWORK)
+    set_up_node(child.node.internal_address, SERVICE_NETWORK)
     return context, claim
 
 
 async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | None], tasks: Supervisor) -> None:
     tls, _claim = prepared
-    env, spec, paths = SystemEnv(), child.spec, child.paths
-    node = paths.node(spec.node_name)
+    env, spec, paths, own, node = SystemEnv(), child.spec, child.paths, child.node, child.node_paths
     keeper = KeeperClient(node.keeper_socket)
     transport = await _transport(child, tls, env)
     informers = Informers(transport, env)
@@ -73,25 +72,25 @@ async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | Non
     runtime = OciRuntime(
         keeper,
         ImageService(images, RegistryPuller(images, env), env),
-        PodNetwork(POD_NETWORK, spec.internal_address, env),
+        PodNetwork(own.pod_network, own.internal_address, env),
         env,
         state=node.directory,
-        node_ip=spec.internal_address,
+        node_ip=own.internal_address,
         binary=cast(Literal["crun", "runc"], spec.runtime),
     )
-    config = ProxyConfig(spec.node_name, spec.internal_address, SERVICE_NETWORK, spec.host_address)
-    policing = Policing(informers, transport, env, spec.node_name, spec.internal_address)
+    config = ProxyConfig(own.name, own.internal_address, SERVICE_NETWORK, own.host_address)
+    policing = Policing(informers, transport, env, own.name, own.internal_address)
     proxy = Proxy(informers, spec.proxy_mode, env, config, KeeperListeners(keeper), policing.permits)
-    kubelet = Kubelet(_kubelet_config(spec, child), transport, runtime, env)
+    kubelet = Kubelet(_kubelet_config(child), transport, runtime, env, proxy)
     doors = NodeSocket(str(node.node_socket), Handlers(kubelet, proxy, tasks).handle, owner=spec.owner)
     doors.listen()
     tasks.start("node socket", doors.run())
     tasks.start("informers", informers.run())
     tasks.start("proxy", proxy.run())
     tasks.start("network policies", policing.run())
-    dns = Dns(informers, DnsConfig(spec.internal_address, 53, CLUSTER_DOMAIN, DNS_IP))
+    dns = Dns(informers, DnsConfig(own.internal_address, 53, CLUSTER_DOMAIN, DNS_IP))
     tasks.start("dns", dns.run())
-    await relay_api(spec.internal_address, API_PORT, str(paths.api_socket), tasks)
+    await relay_api(own.internal_address, API_PORT, str(paths.api_socket), tasks)
     tasks.start("kubelet", kubelet.run())
     await _until_ready(child, informers, dns)
 
@@ -123,17 +122,18 @@ async def _transport(child: Child, tls: ssl.SSLContext, env: SystemEnv) -> Trans
     return HttpsTransport(Address(path=str(child.paths.api_socket)), tls, user_agent="kubelet/podling")
 
 
-def _kubelet_config(spec: ClusterSpec, child: Child) -> KubeletConfig:
+def _kubelet_config(child: Child) -> KubeletConfig:
+    own = child.node
     return KubeletConfig(
-        node_name=spec.node_name,
-        state=child.paths.node(spec.node_name).directory,
-        internal_ip=spec.internal_address,
-        external_ip=spec.host_address,
-        provider_id=f"podling://{spec.name}/{spec.node_name}",
+        node_name=own.name,
+        state=child.node_paths.directory,
+        internal_ip=own.internal_address,
+        external_ip=own.host_address,
+        provider_id=f"podling://{child.spec.name}/{own.name}",
         cluster_domain=CLUSTER_DOMAIN,
         cluster_dns=DNS_IP,
-        pod_cidr=POD_NETWORK,
-        memory_volumes=True,
+        pod_cidr=own.pod_network,
+        may_mount=True,
     )
 
 
@@ -145,13 +145,13 @@ async def _until_ready(child: Child, informers: Informers, dns: Dns) -> None:
         return any(
             condition.type == "Ready" and condition.status == "True"
             for found in nodes.list()
-            if found.head.name == child.spec.node_name
+            if found.head.name == child.node.name
             for condition in found.view.status.conditions
         )
 
     await nodes.wait_synced()
     await nodes.wait_until(ready)
-    child.reporter.step(f"node {child.spec.node_name} Ready")
+    child.reporter.step(f"node {child.node.name} Ready")
     await dns.wait_ready()
     child.reporter.step(f"DNS answering at {DNS_IP}")
 

@@ -8,8 +8,9 @@ from typing import Any
 from podling.api.errors import NotFound
 from podling.client.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES, STORAGECLASSES
 from podling.client.transport import Resource, Transport
+from podling.dns import manifests
 
-from .spec import API_PORT, ClusterSpec
+from .spec import API_PORT, DNS_IP, ClusterSpec
 
 RESOURCES: Mapping[str, Resource] = {
     "Service": SERVICES,
@@ -32,8 +33,18 @@ async def ensure(transport: Transport, manifests: Sequence[Mapping[str, Any]]) -
             await transport.request("POST", resource.path(namespace), body=manifest)
 
 
+def ways_in(spec: ClusterSpec) -> list[dict[str, Any]]:
+    """The ways to API and DNS: every node has both, and Pods ask those of their own node, which lives as they do."""
+    if spec.simulated:
+        return endpoints_of_kubernetes(spec)
+    local = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubernetes", "namespace": "default"}}
+    local["spec"] = {"internalTrafficPolicy": "Local"}
+    dns = manifests.endpoint_slice([(node.name, node.internal_address) for node in spec.nodes])
+    return [local, *endpoints_of_kubernetes(spec), manifests.service(DNS_IP), dns]
+
+
 def endpoints_of_kubernetes(spec: ClusterSpec) -> list[dict[str, Any]]:
-    """Where Pods reach the API: the listener in the node's namespace."""
+    """Where Pods reach the API: the listeners in the nodes' namespaces."""
     port = {"name": "https", "port": API_PORT, "protocol": "TCP"}
     slice_ = {
         "apiVersion": "discovery.k8s.io/v1",
@@ -45,8 +56,12 @@ def endpoints_of_kubernetes(spec: ClusterSpec) -> list[dict[str, Any]]:
         },
         "addressType": "IPv4",
         "ports": [port],
-        "endpoints": [{"addresses": [spec.internal_address], "conditions": {"ready": True}}],
+        "endpoints": [
+            {"addresses": [node.internal_address], "conditions": {"ready": True}, "nodeName": node.name}
+            for node in spec.nodes
+        ],
     }
+    addresses = [{"ip": node.internal_address, "nodeName": node.name} for node in spec.nodes]
     endpoints = {
         "apiVersion": "v1",
         "kind": "Endpoints",
@@ -55,6 +70,6 @@ def endpoints_of_kubernetes(spec: ClusterSpec) -> list[dict[str, Any]]:
             "namespace": "default",
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
         },
-        "subsets": [{"addresses": [{"ip": spec.internal_address}], "ports": [port]}],
+        "subsets": [{"addresses": addresses, "ports": [port]}],
     }
     return [slice_, endpoints]

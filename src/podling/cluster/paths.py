@@ -103,3 +103,8 @@ class ClusterPaths:
 
     def node(self, name: str) -> NodePaths:
         return NodePaths(self.directory / "nodes" / name)
+
+    def node_names(self) -> tuple[str, ...]:
+        """The nodes that have a folder here."""
+        folder = self.directory / "nodes"
+        return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()

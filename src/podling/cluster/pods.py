@@ -28,15 +28,16 @@ class Running(msgspec.Struct, frozen=True):
     state: str
     pid: int
     exit_code: int
+    node: str = ""
 
 
-def containers(node: Path) -> tuple[Running, ...]:
+def containers(folder: Path, node: str = "") -> tuple[Running, ...]:
     """Newest of each container of each Pod; empty where no keeper runs. Raises PermissionError."""
-    return asyncio.run(_containers(node)) if find_keeper(node) else ()
+    return asyncio.run(_containers(folder, node)) if find_keeper(folder) else ()
 
 
-async def _containers(node: Path) -> tuple[Running, ...]:
-    client = KeeperClient(node / "keeper.sock")
+async def _containers(folder: Path, node: str) -> tuple[Running, ...]:
+    client = KeeperClient(folder / "keeper.sock")
     try:
         records = (await client.call("inventory"))["containers"]
     finally:
@@ -46,6 +47,6 @@ async def _containers(node: Path) -> tuple[Running, ...]:
         labels: Mapping[str, str] = record["labels"]["labels"]
         newest[labels.get(NAMESPACE, ""), labels.get(POD, ""), labels.get(CONTAINER, record["id"])] = record
     return tuple(
-        Running(namespace, pod, name, record["state"], record["host_pid"], record["exit_code"])
+        Running(namespace, pod, name, record["state"], record["host_pid"], record["exit_code"], node)
         for (namespace, pod, name), record in newest.items()
     )

@@ -21,7 +21,6 @@ from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.controllermanager.manager import ControllerManager, find_controllers
 from podling.controllermanager.served import served_by
-from podling.dns import manifests
 from podling.env import SystemEnv
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.kubelet import Kubelet
@@ -42,7 +41,8 @@ from podling.supervise import Supervisor
 from . import privileges
 from .child import Child, run
 from .credentials import TOKENS, renew_serving
-from .objects import endpoints_of_kubernetes, ensure
+from .nodesockets import NodeSockets
+from .objects import ensure, ways_in
 from .spec import API_PORT, DNS_IP, SERVICE_NETWORK, ClusterSpec
 
 MANAGER, SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
@@ -63,7 +63,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     env, spec, paths = SystemEnv(), child.spec, child.paths
     new = spec.store == "memory" or not paths.store.exists()
     storage = await _storage(child, env)
-    dialer: Dialer = UnixDialer({spec.node_name: str(paths.node(spec.node_name).node_socket)})
+    dialer: Dialer = UnixDialer(NodeSockets(paths))
     if spec.simulated:
         dialer = RefusingDialer(SIMULATED)
     dialer = guarded = SimulatedDialer(dialer)
@@ -78,7 +78,7 @@ async def body(child: Child, _: None, tasks: Supervisor) -> None:
     tasks.start("api server", _serving(server))
     child.reporter.step(f"API answering at {spec.api_url}")
     admin = server.transport("system:apiserver", ("system:masters",))
-    await ensure(admin, [*endpoints_of_kubernetes(spec), *_dns(spec), *([STANDARD] if new else [])])
+    await ensure(admin, [*ways_in(spec), *([STANDARD] if new else [])])
     signer = RequestSigner(CertificateAuthority(KeyPair(_read(child, "ca.crt"), _read(child, "ca.key"))))
     settings = Settings(
         root_ca=_read(child, "ca.crt").decode(),
@@ -158,25 +158,18 @@ def _acted_on(schemas: Schemas, spec: ClusterSpec) -> list[tuple[str, str]]:
     return [*kinds, *NODE_ACTS_ON, *(() if spec.simulated else REAL_NODE_ACTS_ON)]
 
 
-def _dns(spec: ClusterSpec) -> list[dict[str, Any]]:
-    """The way to the cluster's DNS; a simulated node has none."""
-    if spec.simulated:
-        return []
-    return [manifests.service(DNS_IP), manifests.endpoint_slice([(spec.node_name, spec.internal_address)])]
-
-
 def _simulated_kubelet(child: Child, server: ApiServer, env: SystemEnv) -> Kubelet:
     from podling.runtime.fake import FakeRuntime
 
-    spec = child.spec
+    node = child.node
     config = KubeletConfig(
-        node_name=spec.node_name,
+        node_name=node.name,
         state=child.paths.server / "kubelet",
-        internal_ip=spec.internal_address,
+        internal_ip=node.internal_address,
         cluster_dns=DNS_IP,
         labels={"podling/simulated": "true"},
     )
-    transport: Transport = server.transport(f"system:node:{spec.node_name}", ("system:nodes",))
+    transport: Transport = server.transport(f"system:node:{node.name}", ("system:nodes",))
     return Kubelet(config, transport, FakeRuntime(env), env)
 
 

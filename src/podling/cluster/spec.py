@@ -1,7 +1,7 @@
 """What a cluster was asked to be, and the numbers it was given.
 
-The number C (DESIGN 13) makes the addresses: the API at 127.77.C.1:6443, node N at 127.77.C.N+1 on the host and
-172.31.C.N+1 inside its namespace. Numbers are given under a lock; the lowest free one is taken.
+The number C (DESIGN 13) makes the addresses: the API at 127.77.C.1:6443, those of the nodes in `nodespec.py`. Numbers
+are given under a lock; the lowest free one is taken.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import msgspec
 
 from podling.simulatednodes.pool import Pool
 
+from .nodespec import MOST_NODES, NodeSpec, next_numbers
 from .paths import ClusterPaths
 
 API_PORT = 6443
 SERVICE_NETWORK = "10.96.0.0/12"
-POD_NETWORK = "10.244.0.0/24"
 KUBERNETES_IP = "10.96.0.1"
 DNS_IP = "10.96.0.10"
 CLUSTER_DOMAIN = "cluster.local"
@@ -34,6 +34,7 @@ ProfileName = Literal["book", "current"]
 AuthorizationName = Literal["RBAC", "AlwaysAllow"]
 FAKE_POOL = "fake"
 """The pool of `podling start --fake-nodes`."""
+_NODE_PARTS = ("node", *(f"node-{count}" for count in range(2, MOST_NODES + 1)))
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -54,6 +55,10 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
     owner: int = 0
     pools: dict[str, Pool] = {}
     """Simulated nodes, by the name of their pool."""
+    numbers: tuple[int, ...] = (1,)
+    """Of its own nodes; the first is always there."""
+    last_number: int = 1
+    """The highest that was ever given."""
 
     @property
     def api_address(self) -> str:
@@ -64,19 +69,16 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
         return f"https://{self.api_address}:{API_PORT}"
 
     @property
-    def node_name(self) -> str:
-        """One node so far; it is called as its cluster."""
-        return self.name
+    def nodes(self) -> tuple[NodeSpec, ...]:
+        return tuple(NodeSpec(self.name, self.number, number) for number in self.numbers)
 
     @property
-    def host_address(self) -> str:
-        """The node's ExternalIP, where NodePorts answer on the host."""
-        return f"127.77.{self.number}.2"
+    def first(self) -> NodeSpec:
+        """The node that is called as its cluster and goes with it."""
+        return NodeSpec(self.name, self.number, 1)
 
-    @property
-    def internal_address(self) -> str:
-        """The node's InternalIP, inside its network namespace."""
-        return f"172.31.{self.number}.2"
+    def node(self, name: str) -> NodeSpec | None:
+        return next((node for node in self.nodes if node.name == name), None)
 
     @property
     def simulated(self) -> bool:
@@ -84,9 +86,39 @@ class ClusterSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_fake_nodes(self, count: int) -> ClusterSpec:
         """With `count` plain simulated nodes; beside a real one they are tainted, lest real work vanish into them."""
+        refuse_pool(self, FAKE_POOL)
         known = self.pools.get(FAKE_POOL) or Pool(count=0, tainted=not self.simulated)
         pools = self.pools | {FAKE_POOL: msgspec.structs.replace(known, count=count)}
         return msgspec.structs.replace(self, pools=pools)
+
+    def with_nodes(self, count: int) -> ClusterSpec:
+        """With so many nodes of its own, those it has among them. Raises SpecError."""
+        have = len(self.numbers)
+        if count < have:
+            names = ", ".join(node.name for node in self.nodes[1:])
+            raise SpecError(
+                f'cluster "{self.name}" has {have} nodes: podling node delete NAME takes one away (of {names})'
+            )
+        if count > MOST_NODES:
+            raise SpecError(f"a cluster has {MOST_NODES} nodes at most; simulated ones come by the thousand (--fake)")
+        if count > have and self.simulated:
+            raise SpecError("a simulated cluster has one node of its own: --fake-nodes N makes more")
+        if count > have and self.name in self.pools:
+            raise SpecError(f'nodes of the pool "{self.name}" have the names that new nodes would get')
+        new = next_numbers(self.numbers, self.last_number, count - have)
+        numbers = tuple(sorted((*self.numbers, *new)))
+        return msgspec.structs.replace(self, numbers=numbers, last_number=max(self.last_number, *numbers))
+
+    def without_node(self, name: str) -> ClusterSpec:
+        """`name` is of a node beside the first."""
+        numbers = tuple(node.number for node in self.nodes if node.name != name)
+        return msgspec.structs.replace(self, numbers=numbers)
+
+
+def refuse_pool(spec: ClusterSpec, pool: str) -> None:
+    """A pool must not give its nodes the names of the cluster's own. Raises SpecError."""
+    if pool == spec.name and len(spec.numbers) > 1:
+        raise SpecError(f'"{pool}" is no name for a pool here: the nodes of cluster "{spec.name}" are called so')
 
 
 @contextmanager
@@ -147,6 +179,12 @@ def hold(number: int, part: str) -> socket.socket | None:
     return claim
 
 
+def hold_as_node(number: int) -> socket.socket | None:
+    """The same for a node, as long as it lives: one claim for each node of the cluster."""
+    claims = (hold(number, part) for part in _NODE_PARTS)
+    return next((claim for claim in claims if claim), None)
+
+
 @contextmanager
 def claimed_number(root: Path, name: str, wanted: int | None) -> Iterator[int]:
     """A number for the cluster, `wanted` if nobody has it, else the lowest that is free; held until its server listens.
@@ -167,9 +205,10 @@ def claimed_number(root: Path, name: str, wanted: int | None) -> Iterator[int]:
 
 def _unused(number: int) -> bool:
     """No node holds it and nobody listens where its API would be: another user's cluster may have this number."""
-    if (node := hold(number, "node")) is None:
-        return False
-    node.close()
+    for part in _NODE_PARTS:
+        if (node := hold(number, part)) is None:
+            return False
+        node.close()
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,13 @@ from pathlib import Path
 import msgspec
 
 from podling.env import Env
-from podling.keeper.launch import KeeperError, find_keeper, start_keeper
+from podling.keeper.launch import KeeperError, KeeperHandle, find_keeper, start_keeper
 
 from . import credentials, kubeconfigs
 from .doctor import check_machine
 from .interrupts import Interrupts
 from .launch import Launch, LaunchError
+from .nodespec import NodeSpec
 from .paths import ClusterPaths
 from .process import Process
 from .spec import (
@@ -69,28 +72,28 @@ class StartError(Exception):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """Which parts of a cluster do not run."""
+    """Which parts of a cluster do not run: the server, keepers and node processes by their node."""
 
     server: bool
-    keeper: bool
-    node: bool
+    keepers: tuple[NodeSpec, ...] = ()
+    nodes: tuple[NodeSpec, ...] = ()
 
     @classmethod
     def of(cls, paths: ClusterPaths, spec: ClusterSpec) -> Missing:
-        node = paths.node(spec.node_name)
         server = Process.load(paths.server_pid) is None
         if spec.simulated:
-            return cls(server, False, False)
-        keeper = find_keeper(node.directory) is None
+            return cls(server)
+        keepers = tuple(node for node in spec.nodes if find_keeper(paths.node(node.name).directory) is None)
         # A node process whose keeper has gone stands in namespaces that nobody else is in.
-        return cls(server, keeper, keeper or Process.load(node.pid) is None)
+        dead = (node for node in spec.nodes if node in keepers or Process.load(paths.node(node.name).pid) is None)
+        return cls(server, keepers, tuple(dead))
 
     def everything(self, spec: ClusterSpec) -> bool:
         """Nothing runs, so nothing that ran before can be hurt by an undo."""
-        return self.server and (spec.simulated or (self.keeper and self.node))
+        return self.server and (spec.simulated or len(self.keepers) == len(self.nodes) == len(spec.nodes))
 
     def __bool__(self) -> bool:
-        return self.server or self.keeper or self.node
+        return bool(self.server or self.keepers or self.nodes)
 
 
 def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
@@ -156,29 +159,59 @@ def _explain(error: BaseException, paths: ClusterPaths) -> str:
 def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, interrupts: Interrupts) -> None:
     missing = Missing.of(paths, spec)
     common = ["--root", str(paths.root), "--name", paths.name]
-    node_paths = paths.node(spec.node_name)
-    if missing.node and (abandoned := Process.load(node_paths.pid)):
-        abandoned.end(grace=2.0)
+    for node in missing.nodes:
+        if abandoned := Process.load(paths.node(node.name).pid):
+            abandoned.end(grace=2.0)
     server = _launch("podling.cluster.server", common, paths.server_log, paths.server_pid) if missing.server else None
-    node = _launch("podling.cluster.node", common, node_paths.log, node_paths.pid) if missing.node else None
+    nodes = [_launch_node(paths, node, common) for node in missing.nodes]
     credentials.ensure(paths, spec, env.now())
     _hand_over(paths, spec)
     steps.done("keys and certificates")
     interrupts.check()
     if server:
         server.go()
-    if missing.keeper:
-        keeper = start_keeper(node_paths.directory, cluster=spec.name, node=spec.node_name)
-        steps.done(f"node namespaces held by the keeper (pid {keeper.pid})")
-    if node:
-        node.go()
-    for launched in (server, node):
-        if launched:
-            with interrupts.heard():
-                launched.wait(START_SECONDS, env.monotonic, steps.done)
+    if missing.keepers:
+        steps.done(_start_keepers(paths, missing.keepers))
+    for launched in nodes:
+        launched.go()
+    told = Once(steps.done)
+    for launched in (*([server] if server else ()), *nodes):
+        with interrupts.heard():
+            launched.wait(START_SECONDS, env.monotonic, told)
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
     steps.done(f'context "{spec.name}" in {file}')
     interrupts.check()
+
+
+class Once:
+    """Says a sentence once, for several nodes say the same of the cluster."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
+
+def _start_keepers(paths: ClusterPaths, nodes: Sequence[NodeSpec]) -> str:
+    """All side by side; what was done, in words. Raises KeeperError when all have started or failed."""
+
+    def start(node: NodeSpec) -> KeeperHandle:
+        return start_keeper(paths.node(node.name).directory, cluster=node.cluster, node=node.name)
+
+    with ThreadPoolExecutor(len(nodes)) as starting:
+        pids = ", ".join(str(keeper.pid) for keeper in starting.map(start, nodes))
+    if len(nodes) == 1:
+        return f"node namespaces held by the keeper (pid {pids})"
+    return f"namespaces of {len(nodes)} nodes held by keepers (pids {pids})"
+
+
+def _launch_node(paths: ClusterPaths, node: NodeSpec, common: list[str]) -> Launch:
+    folder = paths.node(node.name)
+    return _launch("podling.cluster.node", [*common, "--node", node.name], folder.log, folder.pid)
 
 
 def _launch(module: str, arguments: list[str], log: Path, pid: Path) -> Launch:

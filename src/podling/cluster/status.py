@@ -7,6 +7,7 @@ import msgspec
 from podling.keeper.launch import find_keeper
 
 from . import pods
+from .nodespec import NodeSpec
 from .paths import ClusterPaths
 from .process import Process
 from .spec import ClusterSpec
@@ -19,8 +20,18 @@ class Part(msgspec.Struct, frozen=True):
     pid: int = 0
 
 
+class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """One node of the cluster's own."""
+
+    name: str
+    address: str
+    internal_address: str
+    node: Part
+    keeper: Part
+
+
 class ClusterStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of `podling status -o json`."""
+    """The answer of `podling status -o json`; `address`, `node` and `keeper` are the first node's."""
 
     name: str
     running: bool
@@ -32,26 +43,40 @@ class ClusterStatus(msgspec.Struct, frozen=True, rename="camel"):
     server: Part
     node: Part
     keeper: Part
+    nodes: tuple[NodeStatus, ...]
     containers: tuple[pods.Running, ...] = ()
 
 
 def status(paths: ClusterPaths, spec: ClusterSpec) -> ClusterStatus:
     """Raises PermissionError where the cluster belongs to root."""
-    node = paths.node(spec.node_name)
     server = _part(Process.load(paths.server_pid))
-    keeper = None if spec.simulated else find_keeper(node.directory)
+    nodes = tuple(_node(paths, spec, node) for node in spec.nodes)
+    containers = (pods.containers(paths.node(each.name).directory, each.name) for each in nodes if each.keeper.running)
     return ClusterStatus(
         name=spec.name,
         running=server.running,
         api=spec.api_url,
-        address=spec.host_address,
+        address=spec.first.host_address,
         runtime=spec.runtime,
         proxy_mode=spec.proxy_mode,
         store=spec.store,
         server=server,
-        node=_part(Process.load(node.pid)),
-        keeper=Part(True, keeper.pid) if keeper else Part(False),
-        containers=pods.containers(node.directory) if keeper else (),
+        node=nodes[0].node,
+        keeper=nodes[0].keeper,
+        nodes=nodes,
+        containers=tuple(running for found in containers for running in found),
+    )
+
+
+def _node(paths: ClusterPaths, spec: ClusterSpec, node: NodeSpec) -> NodeStatus:
+    folder = paths.node(node.name)
+    keeper = None if spec.simulated else find_keeper(folder.directory)
+    return NodeStatus(
+        node.name,
+        node.host_address,
+        node.internal_address,
+        _part(Process.load(folder.pid)),
+        Part(True, keeper.pid) if keeper else Part(False),
     )
 
 

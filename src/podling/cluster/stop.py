@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from podling.keeper.launch import clean_up, stop_keeper
 
 from . import kubeconfigs
+from .nodespec import MOST_NODES
 from .paths import ClusterPaths
 from .process import Process
 from .spec import ClusterSpec, SpecError, load, locked, names
@@ -42,15 +45,29 @@ def delete(paths: ClusterPaths) -> bool:
 
 
 def end_processes(paths: ClusterPaths, spec: ClusterSpec, grace: float) -> None:
-    """Server first, so that no controller answers what follows; then the node process; the keeper ends the Pods."""
-    node = paths.node(spec.node_name)
-    for file in (paths.server_pid, node.pid):
-        if process := Process.load(file):
-            process.end(grace)
-        file.unlink(missing_ok=True)
+    """Server first, so that no controller answers what follows; then the nodes, side by side."""
+    if process := Process.load(paths.server_pid):
+        process.end(grace)
+    paths.server_pid.unlink(missing_ok=True)
+    # By folder too: a node that no spec names (it was damaged, or its deletion was interrupted) must not be left.
+    end_nodes(paths, spec, dict.fromkeys((*(node.name for node in spec.nodes), *paths.node_names())), grace)
+
+
+def end_nodes(paths: ClusterPaths, spec: ClusterSpec, names: Iterable[str], grace: float) -> None:
+    """The node process first, so that nobody brings back what ends; the keeper ends the Pods."""
+    with ThreadPoolExecutor(MOST_NODES) as nodes:
+        for ended in [nodes.submit(_end_node, paths, spec, name, grace) for name in names]:
+            ended.result()
+
+
+def _end_node(paths: ClusterPaths, spec: ClusterSpec, name: str, grace: float) -> None:
+    node = paths.node(name)
+    if process := Process.load(node.pid):
+        process.end(grace)
+    node.pid.unlink(missing_ok=True)
     if not spec.simulated:
         stop_keeper(node.directory, POD_SECONDS)
-        clean_up(spec.name, spec.node_name)
+        clean_up(spec.name, name)
 
 
 def remove(paths: ClusterPaths) -> None:

@@ -14,6 +14,7 @@ from podling.client.resources import CONFIGMAPS, EVENTS, PODS, SERVICEACCOUNTS
 from podling.client.rest import Rest
 from podling.env import Env, SimulatedEnv
 from podling.kubelet.config import KubeletConfig
+from podling.kubelet.hostports import HostPorts
 from podling.kubelet.kubelet import Kubelet
 from podling.network.unixdialer import RefusingDialer
 from podling.pki.ca import new_signing_key
@@ -32,11 +33,13 @@ class World:
     def __init__(self, server: ApiServer, runtime: Runtime, state: Path, env: Env) -> None:
         self.server, self.runtime, self.state, self.env = server, runtime, state, env
         self.admin = Rest(server.transport("kubernetes-admin", ["system:masters"]))
+        self.ports: HostPorts | None = None
         self.kubelet = self._kubelet()
 
     def _kubelet(self) -> Kubelet:
         config = KubeletConfig(NODE, self.state, "172.31.0.2", "127.77.0.2")
-        return Kubelet(config, self.server.transport(f"system:node:{NODE}", ["system:nodes"]), self.runtime, self.env)
+        transport = self.server.transport(f"system:node:{NODE}", ["system:nodes"])
+        return Kubelet(config, transport, self.runtime, self.env, self.ports)
 
     @contextlib.asynccontextmanager
     async def node(self) -> AsyncIterator[None]:

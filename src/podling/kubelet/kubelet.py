@@ -28,6 +28,7 @@ from podling.kubelet.books import Books
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.containerstart import log_file
 from podling.kubelet.downward import NodeFacts
+from podling.kubelet.hostports import HostPorts, NoHostPorts
 from podling.kubelet.logs import rotate
 from podling.kubelet.machine import read_machine
 from podling.kubelet.node import capacity
@@ -60,7 +61,15 @@ class Held(msgspec.Struct, frozen=True):
 class Kubelet:
     """`await run()` until cancelled; containers live on."""
 
-    def __init__(self, config: KubeletConfig, transport: Transport, runtime: Runtime, env: Env) -> None:
+    def __init__(
+        self,
+        config: KubeletConfig,
+        transport: Transport,
+        runtime: Runtime,
+        env: Env,
+        ports: HostPorts | None = None,
+    ) -> None:
+        """`ports`: who makes the Pods' host ports reachable."""
         self.config, self.runtime, self.env = config, runtime, env
         self.started = env.now()
         config.state.mkdir(parents=True, exist_ok=True)
@@ -76,9 +85,9 @@ class Kubelet:
         self._held: dict[str, Held] = {}
         self._tasks = Supervisor()
         self._listening = asyncio.Event()
-        self._around = self._surroundings()
+        self._around = self._surroundings(ports or NoHostPorts())
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, ports: HostPorts) -> Surroundings:
         config = self.config
         return Surroundings(
             config=config,
@@ -92,6 +101,7 @@ class Kubelet:
             certificates=PodCertificates(self._transport, self.env, self._tasks, self.recorder, config.node_name),
             node=NodeFacts(config.node_name, config.internal_ip, capacity(config, self._machine)),
             books=Books(capacity(config, self._machine)),
+            ports=ports,
             memory=self._machine.memory,
             calls=asyncio.Semaphore(config.concurrency),
             pulls=asyncio.Semaphore(config.concurrency),

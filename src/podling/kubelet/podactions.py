@@ -11,6 +11,7 @@ import msgspec
 
 from podling.kubelet import backoff, podsync
 from podling.kubelet.containerstart import ContainerStart, StartFailure
+from podling.kubelet.hostports import publish
 from podling.kubelet.podmemory import PodMemory
 from podling.kubelet.podsandbox import sandbox_config, write_etc
 from podling.kubelet.podstate import RESOURCES, Waiting, declared, resources_label
@@ -85,6 +86,7 @@ class PodActions:
         if around.runtime.simulated:
             memory.tell("Normal", "Simulated", "This Pod is simulated: its containers run no process")
         memory.state = memory.state.with_sandbox(sandbox)
+        publish(memory.pod, sandbox, around.ports)
 
     async def start(self, step: podsync.Start) -> None:
         memory = self._memory
@@ -179,6 +181,7 @@ class PodActions:
             if run.state != "exited":
                 memory.changed(run.id)
         await memory.refresh()
+        self._around.ports.close_host_ports(memory.uid)
         if memory.state.sandbox is not None:
             memory.state = memory.state.with_sandbox(msgspec.structs.replace(memory.state.sandbox, ready=False))
         memory.stopped = True

@@ -22,6 +22,7 @@ from podling.client.resources import PODS
 from podling.kubelet import podsync
 from podling.kubelet.admission import REJECTED, claim_of
 from podling.kubelet.diskusage import usage_of
+from podling.kubelet.hostports import publish
 from podling.kubelet.limits import exceeded, limited
 from podling.kubelet.podactions import STOP_RETRY, PodActions
 from podling.kubelet.podmemory import PodMemory
@@ -156,7 +157,9 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the Pod is gone from node and API."""
-        wake = self._memory.wake
+        wake, sandbox = self._memory.wake, self.state.sandbox
+        if sandbox is not None and sandbox.ready:
+            publish(self.pod, sandbox, self._around.ports)
         async with self._tasks:
             while not self._gone:
                 wake.clear()
@@ -335,6 +338,7 @@ class PodWorker:
         await around.env.in_thread(memory.volumes.unmount)
         self._finished, memory.volumes_ready = True, False
         around.books.release(self.uid)
+        around.ports.close_host_ports(self.uid)
         around.references.release(self.uid)
         around.tokens.forget(self.uid)
         around.certificates.forget(self.uid)

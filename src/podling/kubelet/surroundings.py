@@ -13,6 +13,7 @@ from podling.env import Env
 from podling.kubelet.books import Books
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.downward import NodeFacts
+from podling.kubelet.hostports import HostPorts
 from podling.kubelet.podcertificates import PodCertificates
 from podling.kubelet.references import References
 from podling.kubelet.tokens import TokenCache
@@ -31,6 +32,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     certificates: PodCertificates
     node: NodeFacts
     books: Books
+    ports: HostPorts
     memory: int
     """Of the node, in bytes."""
     calls: asyncio.Semaphore

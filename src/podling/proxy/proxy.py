@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -24,6 +24,8 @@ from podling.network.publish import Listeners, Published, Publisher
 from podling.network.relay import Balancer, Fixed
 from podling.proxy.balancer import Permits, RoundRobin
 from podling.proxy.health import HealthServers, health_of
+from podling.proxy.hostports import LOOPBACK, HostPort
+from podling.proxy.hostports import fronts_of as host_fronts_of
 from podling.proxy.mode import Mode, ModeConfig, find_mode, mode_names
 from podling.proxy.services import Change, Changes, Front, Place, Rule, ServiceKey, Table, fronts_of, service_of
 from podling.supervise import Supervisor
@@ -31,6 +33,8 @@ from podling.supervise import Supervisor
 log = logging.getLogger(__name__)
 
 _SLICE = 64
+_HOST_PORTS = ""
+"""Stands for the namespace where a key means a Pod's host ports; no namespace is called so."""
 _AGAIN_SECONDS = 1.0
 _PUBLISH_AGAIN_SECONDS = 5.0
 
@@ -78,9 +82,10 @@ class Proxy:
         self._slices_of: dict[ServiceKey, dict[str, Object]] = {}
         self._table = Table()
         self._dirty: dict[ServiceKey, None] = {}
+        self._host_ports: dict[ServiceKey, dict[Front, Rule]] = {}
         self._wake, self._moved, self._lock = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._tasks = Supervisor()
-        self._mode = self._make(mode)
+        self._mode, self._loopback = self._make(mode), self._make("userspace")
         self._publisher = Publisher(listeners, self._tasks, env) if listeners else None
         self._balancers: dict[Published, RoundRobin] = {}
         self._health = HealthServers(config.node_ip)
@@ -105,6 +110,7 @@ class Proxy:
                 await self._tasks.wait()
         finally:
             self._mode.release()
+            self._loopback.release()
             self._health.close()
             if self._publisher is not None:
                 self._publisher.close()
@@ -122,6 +128,19 @@ class Proxy:
                 raise
             old, self._mode = self._mode, new
             await old.stop()
+
+    def open_host_ports(self, pod: str, ip: str, ports: Iterable[tuple[str, str, int, int]]) -> None:
+        """The Pod of this uid, at this address, publishes (protocol, address, port, container's port) on the node; in
+        place of what it published before."""
+        key = (_HOST_PORTS, pod)
+        self._host_ports[key] = host_fronts_of(map(HostPort._make, ports), ip, self._place, self._config.host_address)
+        self._dirty[key] = None
+        self._wake.set()
+
+    def close_host_ports(self, pod: str) -> None:
+        if self._host_ports.pop((_HOST_PORTS, pod), None) is not None:
+            self._dirty[_HOST_PORTS, pod] = None
+            self._wake.set()
 
     async def wait_applied(self, *, services: int = 0, endpointslices: int = 0) -> Applied:
         """Until everything up to these revisions is in force."""
@@ -179,11 +198,22 @@ class Proxy:
             await self._mode.start(self._inside(self._table.rules))
         elif change:
             await self._mode.apply(Change(self._inside(change.set), change.removed))
+        await self._relay_loopback(change)
         if self._unpublished:
             await self._publish()
         seconds = self._env.monotonic() - began
         self.applied = Applied(*seen, self.applied.changes + bool(change or whole), seconds)
         self._moved.set()
+
+    async def _relay_loopback(self, change: Change) -> None:
+        """Host ports on the node's own loopback: relays in every mode, for the kernel translates nothing there."""
+        rules = {front: rule for front, rule in change.set.items() if front.address == LOOPBACK}
+        gone = tuple(front for front in change.removed if front.address == LOOPBACK)
+        if rules or gone:
+            try:
+                await self._loopback.apply(Change(rules, gone))
+            except OSError as error:
+                log.warning("a host port on the node's loopback: %s", error)
 
     async def _settle(self) -> Change:
         """The change that all dirty Services make together, computed in slices."""
@@ -196,6 +226,8 @@ class Proxy:
         return changes.all()
 
     def _fronts(self, key: ServiceKey) -> dict[Front, Rule]:
+        if key[0] == _HOST_PORTS:
+            return self._host_ports.get(key, {})
         slices = self._slices_of.get(key)
         if slices is not None and not slices:
             del self._slices_of[key]

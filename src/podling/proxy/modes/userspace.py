@@ -90,7 +90,8 @@ class Userspace:
 
     def _is_foreign(self, address: str) -> bool:
         """Neither in the Service network nor the node's own: an externalIP."""
-        return address != self._config.node_ip and IPv4Address(address) not in self._services
+        own = address == self._config.node_ip or IPv4Address(address).is_loopback
+        return not own and IPv4Address(address) not in self._services
 
 
 class _Relay:

@@ -111,6 +111,26 @@ def test_who_is_no_endpoint(body: dict[str, Any]) -> None:
     assert world.get(ENDPOINTS, "web")["subsets"] == []
 
 
+@pytest.mark.parametrize(
+    ("distribution", "hints"),
+    [
+        (None, None),
+        ("PreferClose", {"forZones": [{"name": "here"}]}),
+        ("PreferSameZone", {"forZones": [{"name": "here"}]}),
+        ("PreferSameNode", {"forZones": [{"name": "here"}], "forNodes": [{"name": "n1"}]}),
+    ],
+)
+def test_ready_endpoints_tell_for_whom_they_are_near(distribution: str | None, hints: dict[str, Any] | None) -> None:
+    world = World()
+    world.add(SERVICES, service(trafficDistribution=distribution))
+    world.add(NODES, {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "here"}}})
+    world.add(PODS, pod("ready", LABELS, ip="10.244.0.5", node="n1"))
+    world.add(PODS, pod("unready", LABELS, ip="10.244.0.6", node="n1", ready=False))
+    run(world)
+    found = {each["targetRef"]["name"]: each.get("hints") for each in told(world)}
+    assert found == {"ready": hints, "unready": None}
+
+
 def test_a_named_target_port_is_looked_up_in_each_pod() -> None:
     world = World()
     world.add(SERVICES, service(ports=[{"name": "web", "port": 80, "targetPort": "http", "protocol": "TCP"}]))

@@ -115,6 +115,33 @@ def test_policy_local_keeps_to_this_node_for_its_kind_of_traffic() -> None:
     assert outer == {VIP: Rule((A, B, C)), node_port: Rule()}
 
 
+def hinted(address: str, node: str, zone: str, **hints: str) -> dict[str, Any]:
+    """An endpoint with hints `forNodes`, `forZones`."""
+    told = {key: [{"name": name}] for key, name in hints.items()}
+    return endpoint(address, node) | {"zone": zone, "hints": told}
+
+
+def near(place: Place, *endpoints: dict[str, Any]) -> list[str]:
+    return [address for address, _ in fronts_of(service(), [endpoint_slice(*endpoints)], place)[VIP].endpoints]
+
+
+def test_endpoints_hinted_for_this_node_or_zone_come_first_where_all_are_hinted() -> None:
+    a = hinted(A[0], "n1", "z1", forNodes="n1", forZones="z1")
+    b = hinted(B[0], "n2", "z1", forNodes="n2", forZones="z1")
+    c = hinted(C[0], "n3", "z2", forNodes="n3", forZones="z2")
+    assert near(Place("n1", "", "z1"), a, b, c) == [A[0]]
+    assert near(Place("n9", "", "z1"), a, b, c) == [A[0], B[0]]
+    assert near(Place("n9", "", "z9"), a, b, c) == near(Place("n9", ""), a, b, c) == [A[0], B[0], C[0]]
+    assert near(Place("n1", "", "z1"), a, b, endpoint(C[0])) == [A[0], B[0], C[0]]
+    unready = endpoint(C[0], ready=False)
+    assert near(Place("n1", "", "z1"), a, b, unready) == [A[0]]
+
+
+def test_hints_count_among_ready_endpoints_only() -> None:
+    leaving = hinted(A[0], "n1", "z1", forNodes="n1") | {"conditions": {"ready": False, "serving": True}}
+    assert near(Place("n1", ""), leaving, hinted(B[0], "n2", "z2", forNodes="n2")) == [B[0]]
+
+
 @pytest.mark.parametrize(
     ("config", "seconds"),
     [({}, 10_800), ({"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 5}}}, 5)],

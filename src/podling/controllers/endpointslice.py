@@ -33,6 +33,8 @@ SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"
+SAME_NODE = "PreferSameNode"
+NEAR = ("PreferClose", "PreferSameZone", SAME_NODE)
 LIMIT = 100
 
 Json = dict[str, Any]
@@ -118,7 +120,21 @@ def _endpoint(found: Object, backend: Backend, view: View) -> Json:
         node = view.of(NODES).get("", pod.spec.node_name)
         if node is not None and ZONE in node.head.labels:
             endpoint["zone"] = node.head.labels[ZONE]
+    if backend.ready and (hints := _hints(found.view.spec.traffic_distribution, endpoint)):
+        endpoint["hints"] = hints
     return endpoint
+
+
+def _hints(distribution: str | None, endpoint: Json) -> Json:
+    """For whom a ready endpoint is meant first, where the Service prefers what is near (KEP-3015)."""
+    if distribution not in NEAR:
+        return {}
+    hints: Json = {}
+    if "zone" in endpoint:
+        hints["forZones"] = [{"name": endpoint["zone"]}]
+    if distribution == SAME_NODE and "nodeName" in endpoint:
+        hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return hints
 
 
 def _ports(found: Object) -> tuple[Port, ...]:

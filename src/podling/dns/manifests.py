@@ -1,6 +1,7 @@
 """The objects that make DNS a Service like any other: kube-system/kube-dns and its endpoints.
 
-No Pods stand behind it, so it has no selector, and its EndpointSlice is made by the cluster for all its nodes.
+No Pods stand behind it, so it has no selector, and its EndpointSlice is made by the cluster for all its nodes. Each
+node's clients are led to its own DNS, which also no NetworkPolicy forbids.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ def service(cluster_ip: str = "10.96.0.10") -> dict[str, Any]:
         "spec": {
             "clusterIP": cluster_ip,
             "clusterIPs": [cluster_ip],
+            "trafficDistribution": "PreferSameNode",
+            "internalTrafficPolicy": "Local",  # every node answers for its own Pods, and lives as long as they do
             "ports": [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in _PORTS],
         },
     }
@@ -45,6 +48,7 @@ def endpoint_slice(nodes: Sequence[tuple[str, str]]) -> dict[str, Any]:
             {
                 "addresses": [address],
                 "nodeName": node,
+                "hints": {"forNodes": [{"name": node}]},
                 "conditions": {"ready": True, "serving": True, "terminating": False},
             }
             for node, address in nodes

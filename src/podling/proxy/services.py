@@ -2,8 +2,9 @@
 
 A front is what a client addresses: an address, a port, a protocol. ClusterIP, NodePort, external and load balancer
 addresses all become fronts, so a proxy mode knows nothing of Services. Which endpoints stand behind a front follows
-kube-proxy: ready ones; if there are none, terminating ones that still serve (KEP-1669); only those of this node
-where the traffic policy says Local (docs: "Service Internal Traffic Policy", "External Traffic Policy").
+kube-proxy: ready ones, of these the near ones where the endpoints' hints say so (KEP-3015); if there are none,
+terminating ones that still serve (KEP-1669); only those of this node where the traffic policy says Local (docs:
+"Service Internal Traffic Policy", "External Traffic Policy").
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Place(NamedTuple):
     node: str
     address: str
     """The node's InternalIP: where its NodePorts are, inside."""
+    zone: str = ""
+    """The node's label topology.kubernetes.io/zone."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -75,7 +78,7 @@ def fronts_of(service: Service, slices: Iterable[EndpointSlice], place: Place) -
     slices = [found for found in slices if found.address_type == "IPv4"]
     fronts: dict[Front, Rule] = {}
     for port in spec.ports:
-        every, local = _endpoints(port, slices, place.node)
+        every, local = _endpoints(port, slices, place)
         inner = local if spec.internal_traffic_policy == "Local" else every
         outer = local if spec.external_traffic_policy == "Local" else every
         protocol = port.protocol or "TCP"
@@ -105,11 +108,31 @@ def _external(service: Service) -> Iterator[str]:
 
 
 def _endpoints(
-    port: ServicePort, slices: Iterable[EndpointSlice], node: str
+    port: ServicePort, slices: Iterable[EndpointSlice], place: Place
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
-    """The endpoints of a port on all nodes, and those of this node."""
+    """The endpoints of a port for clients of this node, and those that are on it."""
     every = list(_behind(port, slices))
-    return _usable(every), _usable([found for found in every if found[0].node_name == node])
+    return _usable(_near(every, place)), _usable([found for found in every if found[0].node_name == place.node])
+
+
+def _near(found: list[tuple[Endpoint, Address]], place: Place) -> list[tuple[Endpoint, Address]]:
+    """Those hinted for this node, else for its zone; all, unless every ready one has a hint and some are for here."""
+    ready = [each for each in found if each[0].conditions.ready in (True, None) and each[0].hints is not None]
+    if not ready or any(each[0].hints is None for each in found if each[0].conditions.ready in (True, None)):
+        return found
+    for here, names_of in ((place.node, _node_hints), (place.zone, _zone_hints)):
+        names = [names_of(each[0]) for each in ready]
+        if all(names) and (near := [each for each, of in zip(ready, names, strict=True) if here in of]):
+            return near
+    return found
+
+
+def _node_hints(endpoint: Endpoint) -> tuple[str, ...]:
+    return tuple(each.name for each in endpoint.hints.for_nodes) if endpoint.hints else ()
+
+
+def _zone_hints(endpoint: Endpoint) -> tuple[str, ...]:
+    return tuple(each.name for each in endpoint.hints.for_zones) if endpoint.hints else ()
 
 
 def _behind(port: ServicePort, slices: Iterable[EndpointSlice]) -> Iterator[tuple[Endpoint, Address]]:

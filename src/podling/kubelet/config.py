@@ -37,13 +37,17 @@ class KubeletConfig(msgspec.Struct, frozen=True):
     """Share of the file system that must be free. Small, because a laptop's disk is not the cluster's alone."""
     log_bytes: int = 10 << 20
     log_files: int = 5
-    memory_volumes: bool = False
-    """Whether tmpfs may be mounted: only by a process that has joined its node's mount namespace."""
+    may_mount: bool = False
+    """Whether volumes may be mounted: only by a process that has joined its node's mount namespace."""
 
     @property
     def volumes_folder(self) -> Path:
         """Where the volumes lie that the cluster makes itself."""
         return self.state.absolute() / "volumes"
+
+    def parts_folder(self, uid: str) -> Path:
+        """Where parts of a Pod's volumes are held."""
+        return self.state.absolute() / "parts" / uid
 
     def pod_folder(self, uid: str) -> Path:
         return self.state / "pods" / uid

@@ -17,6 +17,7 @@ from podling.kubelet.environment import ConfigError, Sources, environment, files
 from podling.kubelet.hooks import run_hook
 from podling.kubelet.mounts import mounts_of, protected
 from podling.kubelet.podsync import Start, grace_of
+from podling.kubelet.podvolumes import parts_of
 from podling.kubelet.probes.types import Target
 from podling.kubelet.qos import resources_of
 from podling.kubelet.surroundings import Surroundings, pod_reference
@@ -141,8 +142,9 @@ class ContainerStart:
         log = log_file(self._around, pod, name, self._step.number)
         try:
             variables = environment(pod, self.container, self._sandbox.ip, await self._sources(), self._around.node)
+            parts = parts_of(config, pod.metadata.uid)
             mounts = mounts_of(
-                self.container, self._volumes, dict(variables), folder, last_words, protected(pod), images
+                self.container, self._volumes, dict(variables), folder, last_words, protected(pod), images, parts
             )
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(

@@ -35,7 +35,7 @@ from podling.kubelet.node import capacity
 from podling.kubelet.nodeagent import NodeAgent
 from podling.kubelet.podcertificates import PodCertificates
 from podling.kubelet.podstate import GRACE, attempt_of, state_of
-from podling.kubelet.podvolumes import unmount
+from podling.kubelet.podvolumes import unmount_all
 from podling.kubelet.podworker import PodWorker
 from podling.kubelet.provisionedvolumes import ProvisionedVolumes
 from podling.kubelet.references import References
@@ -196,16 +196,15 @@ class Kubelet:
             for uid, held in orphans.items():
                 ending.start(f"orphan {uid}", self._bury(uid, held))
             await ending.wait()
-        folder = self.config.state / "pods"
-        left = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        for uid in left:
+        folders = (self.config.state / "pods", self.config.state / "parts")
+        for uid in sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}):
             if uid not in self._workers:
                 await self.env.in_thread(partial(self._remove_folder, uid))
 
     def _remove_folder(self, uid: str) -> None:
         folder = self.config.pod_folder(uid)
         try:
-            unmount(folder / "volumes")
+            unmount_all(self.config, uid)
         except OSError as error:
             log.warning("volumes of a former pod %s stay: %s", uid, error)
             return

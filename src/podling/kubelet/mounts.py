@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -10,8 +11,12 @@ from podling.api.kinds.core.pod import Pod
 from podling.kubelet.environment import ConfigError
 from podling.kubelet.expansion import expand, unknown
 from podling.kubelet.podstate import AnyContainer
+from podling.kubelet.volumes.parts import NotMade, Parts
 from podling.kubelet.volumes.types import follows
 from podling.runtime.interface import Mount
+
+NAMED = Parts()
+log = logging.getLogger(__name__)
 
 
 def mounts_of(
@@ -22,13 +27,23 @@ def mounts_of(
     termination: Path,
     protected: Collection[str] = (),
     images: Collection[str] = (),
+    parts: Parts = NAMED,
 ) -> tuple[Mount, ...]:
     """`volumes` by name, `files` holds those of /etc, `termination` is the file for the last message.
 
     Volumes named in `protected` are read-only whatever the mount says, and those in `images` hold no programs either.
     Raises ConfigError for a subPath that leaves its volume. A container's own mount wins over the Pod's file.
     """
-    out = [_mount(wanted, volumes, variables, protected, images) for wanted in container.volume_mounts]
+    out: list[Mount] = []
+    for number, wanted in enumerate(container.volume_mounts):
+        source = volumes.get(wanted.name)
+        if source is None:
+            raise ConfigError(f'volume "{wanted.name}" is not mounted')
+        inside = _sub_path(wanted, variables)
+        if inside:
+            source = _part(source, inside, wanted, container.name, number, parts)
+        read_only = wanted.read_only or wanted.name in protected or wanted.name in images
+        out.append(Mount(str(source), wanted.mount_path, read_only, wanted.name in images))
     taken = {mount.target.rstrip("/") for mount in out}
     for name in ("hosts", "hostname", "resolv.conf"):
         target = f"/etc/{name}"
@@ -49,40 +64,27 @@ def protected(pod: Pod) -> frozenset[str]:
     return frozenset(each.name for each in pod.spec.volumes if follows(each)) | claimed
 
 
-def _mount(
-    wanted: VolumeMount,
-    volumes: Mapping[str, Path],
-    variables: Mapping[str, str],
-    protected: Collection[str],
-    images: Collection[str],
-) -> Mount:
-    root = volumes.get(wanted.name)
-    if root is None:
-        raise ConfigError(f'volume "{wanted.name}" is not mounted')
-    inside = wanted.sub_path
-    if wanted.sub_path_expr:
-        missing = unknown(wanted.sub_path_expr, variables)
-        if missing:
-            raise ConfigError(f"missing value for {missing[0]}")
-        inside = expand(wanted.sub_path_expr, variables)
-    try:
-        source = _inside(root, inside) if inside else root
-    except OSError as error:
-        raise ConfigError(f'failed to create subPath directory for volumeMount "{wanted.name}": {error}') from error
-    read_only = wanted.read_only or wanted.name in protected or wanted.name in images
-    return Mount(str(source), wanted.mount_path, read_only, wanted.name in images)
+def _sub_path(wanted: VolumeMount, variables: Mapping[str, str]) -> str:
+    if not wanted.sub_path_expr:
+        return wanted.sub_path
+    missing = unknown(wanted.sub_path_expr, variables)
+    if missing:
+        raise ConfigError(f"missing value for {missing[0]}")
+    return expand(wanted.sub_path_expr, variables)
 
 
-def _inside(root: Path, sub_path: str) -> Path:
-    """The real path below a volume, made as a folder where nothing is; links that lead out of it are refused."""
+def _part(volume: Path, sub_path: str, wanted: VolumeMount, container: str, number: int, parts: Parts) -> Path:
+    """What failed is told without its reason, as upstream does it: that would tell of the node's files."""
     if sub_path.startswith("/"):
         raise ConfigError(f"error SubPath `{sub_path}` must not be an absolute path")
     if ".." in Path(sub_path).parts:
         raise ConfigError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
-    base, path = root.resolve(), (root / sub_path).resolve()
-    if not path.is_relative_to(base):
-        raise ConfigError(f'subPath "{sub_path}" leads out of the volume')
-    if not path.exists():
-        path.mkdir(mode=0o750, parents=True)
-        path.chmod(base.stat().st_mode & 0o7777)
-    return path
+    where = f'for volumeMount "{wanted.name}" of container "{container}"'
+    try:
+        return parts.part(volume, sub_path, container, number)
+    except NotMade as error:
+        log.info("subPath %s %s: %s", sub_path, where, error)
+        raise ConfigError(f"failed to create subPath directory {where}") from error
+    except OSError as error:
+        log.info("subPath %s %s: %s", sub_path, where, error)
+        raise ConfigError(f"failed to prepare subPath {where}") from error

@@ -12,12 +12,15 @@ from podling.api.errors import ApiError
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.volume import Volume
 from podling.api.quantity import parse
+from podling.kubelet.config import KubeletConfig
 from podling.kubelet.environment import Sources
 from podling.kubelet.limits import memory_for_volumes
 from podling.kubelet.surroundings import Surroundings
-from podling.kubelet.volumes import atomic, folder, tmpfs
+from podling.kubelet.volumes import atomic, folder
 from podling.kubelet.volumes.atomic import Payload
 from podling.kubelet.volumes.claims import NotProcessed, resolved
+from podling.kubelet.volumes.mounting import unmount
+from podling.kubelet.volumes.parts import Parts
 from podling.kubelet.volumes.registry import type_of
 from podling.kubelet.volumes.types import MountContext, Mounted, MountFailure, References, follows, total
 
@@ -64,7 +67,7 @@ class PodVolumes:
 
     def unmount(self) -> None:
         """Remove everything; hostPath's folders are the node's and stay. Blocks: for a thread. Raises OSError."""
-        unmount(self._folder)
+        unmount_all(self._around.config, self._uid)
 
     async def _sources(self, pod: Pod) -> Sources:
         wanted = total(_references(volume) for volume in pod.spec.volumes)
@@ -99,7 +102,7 @@ class PodVolumes:
         return mounted
 
     def _memory(self, pod: Pod) -> int | None:
-        if not self._around.config.memory_volumes:
+        if not self._around.config.may_mount:
             return None
         return memory_for_volumes(pod, parse(self._around.node.allocatable["memory"]).value)
 
@@ -114,11 +117,17 @@ def _unprocessed(name: str, why: str) -> str:
     return f"Unable to attach or mount volumes: {unmounted}, failed to process volumes=[{name}]: {why}"
 
 
-def unmount(volumes: Path) -> None:
-    """Remove the volumes folder of any Pod. Blocks. Raises OSError."""
+def parts_of(config: KubeletConfig, uid: str) -> Parts:
+    return Parts(config.parts_folder(uid) if config.may_mount else None)
+
+
+def unmount_all(config: KubeletConfig, uid: str) -> None:
+    """Remove the volumes of any Pod, the parts before the whole. Blocks. Raises OSError."""
+    parts_of(config, uid).release()
+    volumes = config.pod_folder(uid) / "volumes"
     for name in os.listdir(volumes) if volumes.is_dir() else ():
         if os.path.ismount(volumes / name):
-            tmpfs.unmount(volumes / name)
+            unmount(volumes / name)
     shutil.rmtree(volumes, ignore_errors=True)
 
 

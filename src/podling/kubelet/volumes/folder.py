@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from podling.kubelet.volumes import tmpfs
+from podling.kubelet.volumes.mounting import mount_memory
 
 OPEN, STICKY = 0o777, 0o1000
 GROUPS = 0o2070
@@ -23,7 +23,7 @@ def make(path: Path, memory: int | None = None, group: int | None = None, mode: 
         return
     path.mkdir(parents=True, exist_ok=True)
     if memory is not None:
-        tmpfs.mount(path, memory)
+        mount_memory(path, memory)
     if mode is None:
         mode = OPEN if memory is None else OPEN | STICKY
     if group is not None:

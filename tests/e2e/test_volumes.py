@@ -1,4 +1,4 @@
-"""Volumes in memory: they reach no disk, are as large as they may be, and go with their Pod whoever dies meanwhile."""
+"""What the node mounts for volumes: it goes with its Pod whoever dies meanwhile, and takes nothing along."""
 
 from __future__ import annotations
 
@@ -120,3 +120,42 @@ def test_a_node_process_that_was_killed_leaves_them_to_the_next(
     assert inside(cluster, "cat", "/free/file") == "kept"
     _delete(cluster)
     gone(cluster, uid)
+
+
+# Parts of volumes
+
+
+def parted(folder: Path) -> dict[str, Any]:
+    """A Pod that sees one file of a ConfigMap and one folder of the machine, and ends when it is asked to."""
+    mounts = [
+        {"name": "open", "mountPath": "/sub/file", "subPath": "file"},
+        {"name": "host", "mountPath": "/host", "subPath": "inner"},
+    ]
+    volumes = [{"name": "open", "configMap": {"name": "open"}}, {"name": "host", "hostPath": {"path": str(folder)}}]
+    script = "cat /sub/file >> /host/seen; until [ -e /host/end ]; do sleep 0.05; done; rm /host/end"
+    return pod("parted", "sh", "-c", script, container={"volumeMounts": mounts}, volumes=volumes)
+
+
+def test_parts_of_volumes_are_looked_up_at_each_start_and_let_go_with_the_pod(cluster: Cluster, work: Path) -> None:
+    open_ = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "open"}, "data": {"file": "first;"}}
+    cluster.create(open_, parted(work))
+    cluster.wait_ready("parted")
+    seen = work / "inner" / "seen"
+    eventually(lambda: seen.exists() and seen.read_text() == "first;", 10, "the first start saw the file")
+    uid = cluster.json("get", "pod", "parted")["metadata"]["uid"]
+    assert len(held(cluster, uid)) == 2
+    cluster.kubectl("patch", "configmap", "open", "-p", '{"data": {"file": "second;"}}').ok()
+    (work / "inner" / "end").touch()
+    eventually(lambda: seen.read_text() == "first;second;", 20, "the second start saw the new one")
+    assert len(held(cluster, uid)) == 2
+    cluster.kubectl("delete", "pod", "parted", "--now").ok()
+    eventually(lambda: not held(cluster, uid), 10, "no part is held")
+    assert not list(cluster.root.glob("clusters/*/nodes/*/parts/*"))
+    assert seen.read_text() == "first;second;", "what is the machine's own stays"
+
+
+def held(cluster: Cluster, uid: str) -> list[str]:
+    """Where parts of this Pod's volumes are mounted."""
+    keeper = json.loads(cluster.podling("status", "-o", "json").out)["keeper"]["pid"]
+    places = [line.split()[4] for line in Path(f"/proc/{keeper}/mountinfo").read_text().splitlines()]
+    return [place for place in places if f"/parts/{uid}/" in place]

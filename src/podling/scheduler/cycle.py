@@ -28,11 +28,13 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Unschedulable(msgspec.Struct, frozen=True):
-    """`message` is what the condition and the event say; `preemption` what would make room, `heeds` what else may."""
+    """`message` is what the condition and the event say; `preemption` what would make room, `heeds` what else may.
+    `silent`: it is too early to say anything."""
 
     message: str
     preemption: Preemption | None = None
     heeds: int = Cause.NODE
+    silent: bool = False
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -123,6 +125,8 @@ def _ask(plugins: Iterable[Plugin], facts: PodFacts, snapshot: Snapshot) -> _Ask
 
 
 def _hopeless(plugin: Plugin, told: Hopeless, facts: PodFacts, snapshot: Snapshot) -> Unschedulable:
+    if told.silent:
+        return Unschedulable(told.reason, None, plugin.heeds, silent=True)
     nodes = len(snapshot.nodes)
     said = f"0/{nodes} nodes are available: {told.reason}."
     if facts.pod.spec.preemption_policy == "Never":

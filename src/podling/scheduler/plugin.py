@@ -31,7 +31,9 @@ class Cause:
     VOLUME = 8
     """A claim, a volume, a storage class or what a node can attach."""
     NAMESPACE = 16
-    ANYTHING = 31
+    DEVICE = 32
+    """A claim for devices, a class of them, or what there are."""
+    ANYTHING = 63
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -42,9 +44,11 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Hopeless(msgspec.Struct, frozen=True):
-    """Instead of what `prepare` says: no node is possible, for this reason."""
+    """Instead of what `prepare` says: no node is possible, for this reason. `silent`: the Pod is not ripe for a
+    decision, and nobody is told that there was none."""
 
     reason: str
+    silent: bool = False
 
 
 class Demand(msgspec.Struct, frozen=True):

@@ -72,6 +72,13 @@ class SchedulingQueue:
             heapq.heappush(self._times, (now + PATIENCE, key))
             self._back_off(key, now)
 
+    def wait(self, key: str, now: float, heeds: int) -> None:
+        """It is not ripe for a decision, which is no failure: without a back-off."""
+        if key in self._facts:
+            self._stuck[key] = heeds
+            self._patience[key] = now + PATIENCE
+            heapq.heappush(self._times, (now + PATIENCE, key))
+
     def retry(self, key: str, now: float) -> None:
         """Something went wrong that is not the Pod's fault (a lost answer): again after the back-off."""
         if key in self._facts:
@@ -137,4 +144,6 @@ class SchedulingQueue:
 
 def _alike(known: PodFacts, new: PodFacts) -> bool:
     mine, its = known.pod, new.pod
+    if mine.status.resource_claim_statuses != its.status.resource_claim_statuses:
+        return False
     return known.uid == new.uid and mine.metadata.labels == its.metadata.labels and mine.spec == its.spec

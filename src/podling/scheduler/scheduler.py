@@ -22,6 +22,8 @@ from podling.env import Env
 from podling.reconcile import pods
 from podling.scheduler.budgets import budget_of
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
+from podling.scheduler.devicebinder import DeviceBinder, NotReserved, Reservation
+from podling.scheduler.deviceworld import DeviceWorld
 from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.plugins.volumebinding import Choice
@@ -67,6 +69,9 @@ class Scheduler:
         self._world = VolumeWorld(self._informers, lambda: self._stir(Cause.VOLUME))
         self._snapshot.volumes = self._world.volumes
         self._volumes = VolumeBinder(Rest(transport), self._world)
+        self._device_world = DeviceWorld(self._informers, lambda: self._stir(Cause.DEVICE))
+        self._snapshot.devices = self._device_world.devices
+        self._devices = DeviceBinder(Rest(transport), self._device_world, env)
         self._workloads = Workloads(self._informers)
         self._snapshot.selector_of = self._workloads.selector_of
         self._queue = SchedulingQueue()
@@ -91,11 +96,13 @@ class Scheduler:
             self._budgets,
             *self._workloads.informers,
             *self._world.informers,
+            *self._device_world.informers,
         )
         for informer in synced:
             await informer.wait_synced()
         self._workloads.listen()
         self._world.listen()
+        self._device_world.listen()
         self._budgets.on_change(self._budget_changed)
         self._namespaces.on_change(self._namespace_changed)
         self._nodes.on_change(self._node_changed)
@@ -124,11 +131,13 @@ class Scheduler:
             decision = self._cycle.decide(facts, self._snapshot, self._env.chance())
             if isinstance(decision, Placement):
                 choices = self._volumes.choose(facts, self._snapshot, decision.node) if facts.claims else ()
+                wished = facts.pod.spec.resource_claims
+                reserved = self._devices.choose(facts, self._snapshot, decision.node) if wished else ()
                 self._snapshot.put(facts, decision.node)
-                if choices:
+                if choices or reserved:
                     # A volume may take minutes to be made; nobody else waits for that.
-                    work = self._bind_with_volumes(facts, decision.node, choices)
-                    self._tasks.start(f"volumes of {facts.key}", work)
+                    work = self._bind_with_claims(facts, decision.node, choices, reserved)
+                    self._tasks.start(f"claims of {facts.key}", work)
                     continue
             else:
                 self._refuse(facts, decision)
@@ -142,18 +151,28 @@ class Scheduler:
         facts, decision = decided
         if isinstance(decision, Placement):
             await self._bind(facts, decision.node)
-        else:
+        elif not decision.silent:
             await self._writer.explain(facts, decision)
 
     def _refuse(self, facts: PodFacts, decision: Unschedulable) -> None:
+        if decision.silent:
+            self._queue.wait(facts.key, self._env.monotonic(), decision.heeds)
+            return
+        if facts.pod.spec.resource_claims and (claim := self._devices.superfluous(facts, self._snapshot)) is not None:
+            self._tasks.start(f"devices of {claim.key}", self._devices.deallocate(claim))
         self._queue.unschedulable(facts.key, self._env.monotonic(), decision.heeds)
         if decision.preemption is not None:
             self._snapshot.nominate(facts, decision.preemption.node)
 
-    async def _bind_with_volumes(self, facts: PodFacts, node: str, choices: Sequence[Choice]) -> None:
+    async def _bind_with_claims(
+        self, facts: PodFacts, node: str, choices: Sequence[Choice], reserved: Sequence[Reservation]
+    ) -> None:
         try:
-            await self._volumes.bind(choices, node)
-        except NotBound as error:
+            if choices:
+                await self._volumes.bind(choices, node)
+            await self._devices.reserve(facts, reserved)
+        except (NotBound, NotReserved) as error:
+            self._devices.forget(reserved)
             self._snapshot.take(facts.key)
             self._queue.retry(facts.key, self._env.monotonic())
             self._wake.set()

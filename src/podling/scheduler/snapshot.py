@@ -17,6 +17,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.meta import LabelSelector
 from podling.scheduler import requests
 from podling.scheduler.census import Censuses, Group, Terrain, membership
+from podling.scheduler.devices import Devices
 from podling.scheduler.facts import PodFacts, facts_of
 from podling.scheduler.images import ImageSpread, images_of
 from podling.scheduler.neighbours import Held, Wish
@@ -76,6 +77,7 @@ class Snapshot:
         self.wishes: dict[bytes, Held] = {}
         """What placed Pods wish of their neighbours."""
         self.volumes = Volumes()
+        self.devices = Devices()
         self.selector_of: Callable[[Pod], LabelSelector | None] = lambda pod: None
         """Which Pods belong together with this one by its Services and its workload; None: no workload."""
         self.priorities: Counter[int] = Counter()

@@ -21,6 +21,7 @@ ORDER = (
     "nodevolumelimits",
     "volumebinding",
     "volumezone",
+    "dynamicresources",
     "podtopologyspread",
     "interpodaffinity",
     "noderesourcesbalanced",

@@ -82,7 +82,7 @@ def _sign(value: Any) -> int:
     return (nano > 0) - (nano < 0)
 
 
-def _read_version(text: str) -> Version | None:
+def read_version(text: str) -> Version | None:
     match = _SEMVER.fullmatch(text)
     if match is None:
         return None
@@ -100,14 +100,14 @@ def _normal(text: str) -> str:
 
 
 def _semver(value: Any, normalize: Any = False) -> Version:
-    found = _read_version(_normal(text_of(value)) if normalize else text_of(value))
+    found = read_version(_normal(text_of(value)) if normalize else text_of(value))
     if found is None:
         raise CelEvaluationError(f'No Major.Minor.Patch elements found in "{value}"')
     return found
 
 
 def _is_semver(value: Any, normalize: Any = False) -> bool:
-    return _read_version(_normal(text_of(value)) if normalize else text_of(value)) is not None
+    return read_version(_normal(text_of(value)) if normalize else text_of(value)) is not None
 
 
 def _number(index: int) -> Callable[[Any], int]:

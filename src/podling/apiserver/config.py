@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from podling.apiserver.audit.policy import Policy
 from podling.apiserver.filters.requestheader import RequestHeaders
 from podling.apiserver.message import User
 
@@ -49,6 +50,10 @@ class Config:
     """RBAC with the Node authorizer, or AlwaysAllow: every authenticated user may do everything."""
     acting: frozenset[str] | None = None
     """The kinds a controller acts on, as `apps/ReplicaSet` or `/Pod`; None: no Warning is given for any."""
+    audit: Policy | None = None
+    """What the audit log tells; with `audit_log`."""
+    audit_log: Path | None = None
+    """The file it goes to."""
     disabled_admission: frozenset[str] = frozenset()
     """Admission plugins to leave out, by upstream's names (`ServiceAccount`)."""
     mutating_in_flight: int = 1000

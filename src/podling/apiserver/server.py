@@ -17,6 +17,8 @@ from podling.api.catalog import Catalog, Profile
 from podling.api.schema import Schemas, load
 from podling.apiserver.admission.chain import Admission
 from podling.apiserver.aggregation.aggregator import Aggregator
+from podling.apiserver.audit.filter import Auditing
+from podling.apiserver.audit.log import AuditLog
 from podling.apiserver.authorization.modes import authorizer_of
 from podling.apiserver.authorization.reconciliation import reconcile_policy
 from podling.apiserver.backend import Backend
@@ -86,6 +88,7 @@ class ApiServer:
         self._connections: dict[HttpProtocol, None] = {}
         self._ready = False
         self._extension: Extension | None = None
+        self._audit_log: AuditLog | None = None
         self.metrics = Metrics()
 
     async def start(self) -> None:
@@ -103,7 +106,9 @@ class ApiServer:
         self.backend = await self._backend(cache)
         aggregator = self._aggregator = Aggregator(self.backend, Dispatch(self.backend, self._streams))
         tokens, authorizer = self.backend.token_reader, self.backend.authorizer
-        chain = filters(self.config, self.env, self.metrics, tokens, authorizer, lambda: aggregator.proxies)
+        chain = filters(
+            self.config, self.env, self.metrics, tokens, authorizer, lambda: aggregator.proxies, self._auditing()
+        )
         self._chain = Chain(chain, aggregator)
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
@@ -126,6 +131,8 @@ class ApiServer:
         for connection in list(self._connections):
             connection.shut()
         await self._tasks.stop()
+        if self._audit_log is not None:
+            await self.env.in_thread(self._audit_log.flush)
         if self._extension is not None:
             self._extension.close()
         if self.config.unix is not None:
@@ -186,6 +193,14 @@ class ApiServer:
             health=self._health,
             pieces=PieceCache(),
         )
+
+    def _auditing(self) -> Auditing | None:
+        policy, path = self.config.audit, self.config.audit_log
+        if policy is None or path is None:
+            return None
+        self._audit_log = AuditLog(path, self.env)
+        self._tasks.start("audit log", self._audit_log.run())
+        return Auditing(policy, self._audit_log, self.env, self.backend.authorizer, self._schemas)
 
     async def _listen(self) -> None:
         if not self.config.tcp and self.config.unix is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from podling.cluster import spec as wishes_of
+from podling.cluster.audit import AuditWish
 from podling.cluster.spec import ClusterSpec, SpecError
 
 from .command import Command, Failure, add_name, paths_of, say
@@ -52,6 +53,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='bearer tokens and their users, token,user,uid,"group1,group2" a line; they are kept with the cluster',
     )
+    parser.add_argument(
+        "--audit-policy", metavar="FILE", help="tell of requests to a log, as this policy says; kept with the cluster"
+    )
+    parser.add_argument(
+        "--audit-log", metavar="FILE", help="the log, a JSON object a line (default: audit.log in the cluster's folder)"
+    )
 
 
 def node_count(text: str) -> int:
@@ -78,6 +85,7 @@ def run(parsed: argparse.Namespace) -> int:
         parsed.authorization_mode,
         parsed.fake_nodes,
         _tokens(parsed.token_auth_file),
+        audit=_audit(parsed.audit_policy, parsed.audit_log),
     )
     try:
         spec = start(paths, wishes, env, steps, _again(parsed))
@@ -108,6 +116,24 @@ def _tokens(file: str | None) -> str | None:
     return text
 
 
+def _audit(policy: str | None, log: str | None) -> AuditWish | None:
+    """What is told, and where; the policy has to be one."""
+    if policy is None:
+        if log is not None:
+            raise Failure("--audit-log needs --audit-policy, which says what is told")
+        return None
+    from podling.apiserver.audit.policy import parse
+
+    try:
+        text = Path(policy).read_text()
+        parse(text)
+        if log is not None and not Path(log).parent.is_dir():
+            raise FileNotFoundError(f"{Path(log).parent} is no folder")
+    except (OSError, ValueError) as error:
+        raise Failure(f"--audit-policy {policy}: {error}") from error
+    return AuditWish(text, str(Path(log).absolute()) if log is not None else "")
+
+
 def _again(parsed: argparse.Namespace) -> list[str]:
     """This command's own words, for the offer to run it with sudo."""
     words = ["start"] + (["--name", parsed.name] if parsed.name != "podling" else [])
@@ -119,6 +145,8 @@ def _again(parsed: argparse.Namespace) -> list[str]:
         "authorization_mode",
         "fake_nodes",
         "token_auth_file",
+        "audit_policy",
+        "audit_log",
     ):
         if value := getattr(parsed, option):
             words += [f"--{option.replace('_', '-')}", str(value)]

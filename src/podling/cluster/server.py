@@ -12,6 +12,7 @@ from typing import Any
 
 from podling.api.catalog import Catalog
 from podling.api.schema import Schemas, load
+from podling.apiserver.audit.policy import parse as parse_policy
 from podling.apiserver.config import Config
 from podling.apiserver.message import User
 from podling.apiserver.registry.statictokens import parse as parse_tokens
@@ -38,7 +39,7 @@ from podling.simulatednodes.simulatednodes import SimulatedNodes
 from podling.storage.interface import Storage
 from podling.supervise import Supervisor
 
-from . import privileges
+from . import audit, privileges
 from .child import Child, run
 from .credentials import TOKENS, renew_serving
 from .nodesockets import NodeSockets
@@ -55,6 +56,7 @@ REAL_NODE_ACTS_ON = (("networking.k8s.io", "NetworkPolicy"),)
 
 def prepare(child: Child) -> None:
     """Give up root before anything is listened on or read from a client."""
+    audit.hand_over(child.paths, child.spec.owner)
     if kept := privileges.become(child.spec.owner):
         child.reporter.step(kept)
 
@@ -124,6 +126,7 @@ async def _storage(child: Child, env: SystemEnv) -> Storage:
 
 def _config(child: Child, acted_on: Iterable[tuple[str, str]]) -> Config:
     spec = child.spec
+    audited = audit.kept(child.paths)
     return Config(
         tcp=((spec.api_address, API_PORT),),
         unix=child.paths.api_socket,
@@ -133,6 +136,8 @@ def _config(child: Child, acted_on: Iterable[tuple[str, str]]) -> Config:
         ca=_read(child, "ca.crt"),
         token_key=_read(child, "sa.key"),
         static_tokens=_static_tokens(child),
+        audit=parse_policy(audited.policy) if audited is not None else None,
+        audit_log=audit.log_of(child.paths, audited) if audited is not None else None,
         profile=spec.profile,
         authorization=spec.authorization,
         acting=frozenset(map("/".join, acted_on)),

@@ -21,6 +21,8 @@ from podling.env import Env
 from podling.keeper.launch import KeeperError, KeeperHandle, find_keeper, start_keeper
 
 from . import credentials, kubeconfigs
+from .audit import AuditWish
+from .audit import keep as keep_audit
 from .doctor import check_machine
 from .interrupts import Interrupts
 from .launch import Launch, LaunchError
@@ -58,11 +60,13 @@ class Wishes:
     fake_nodes: int | None = None
     tokens: str | None = None
     """Bearer tokens and their users, as `registry/statictokens.py` reads them."""
+    audit: AuditWish | None = None
 
     def of(self, spec: ClusterSpec) -> ClusterSpec:
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         count = given.pop("fake_nodes", None)
         given.pop("tokens", None)
+        given.pop("audit", None)
         wished = msgspec.structs.replace(spec, **given)
         return wished if count is None else wished.with_fake_nodes(count)
 
@@ -127,6 +131,8 @@ def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrup
             save(paths, spec)
             if wishes.tokens is not None:
                 credentials.keep_tokens(paths, wishes.tokens)
+            if wishes.audit is not None:
+                keep_audit(paths, wishes.audit)
             if known and known.number != spec.number:
                 credentials.forget_addresses(paths)
                 steps.note(f"{known.api_address} is taken by now: the cluster moves to {spec.api_address}")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ApiError, InternalError
+from podling.apiserver.audit.filter import Auditing
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
 from podling.apiserver.filters.authentication import Authentication
@@ -52,14 +53,17 @@ def filters(
     tokens: BearerTokens,
     authorizer: Authorizer,
     proxies: Callable[[], FrontProxies],
+    auditing: Auditing | None = None,
 ) -> list[Any]:
-    """The list."""
+    """The list; with an audit log there are two more."""
     return [
         Warnings(),
         RequestId(env),
         Route(),
         Measure(env, metrics),
+        *([auditing.end] if auditing is not None else ()),
         Authentication(tokens, proxies),
+        *([auditing.begin] if auditing is not None else ()),
         Impersonation(authorizer),
         Authorization(authorizer),
         InFlight(config.mutating_in_flight, metrics),

@@ -45,7 +45,7 @@ class Loopback:
 
 
 class NoRegistry:
-    async def pull(self, reference: names.Reference) -> Entry:
+    async def pull(self, reference: names.Reference, logins: tuple[str, ...] = ()) -> Entry:
         raise ImageError("there is no registry in this test")
 
 

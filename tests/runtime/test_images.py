@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import hashlib
@@ -258,8 +259,8 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def registry(content: dict[str, tuple[str, bytes]]) -> Iterator[str]:
-    handler = type("Handler", (Registry,), {"content": content})
+def registry(content: dict[str, tuple[str, bytes]], kind: type[Registry] = Registry) -> Iterator[str]:
+    handler = type("Handler", (kind,), {"content": content})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -302,6 +303,41 @@ async def test_an_image_is_pulled_with_a_token_through_an_index(tmp_path: Path) 
         assert not entry.local
         assert store.find(f"{host}/a/b@{index}") == entry
         assert (store.layer(digest(layer(b="2"))) / "b").read_text() == "2"
+
+
+class Private(Registry):
+    """The same for `me` alone, who shows a password for the token, or (`basic`) with every request."""
+
+    basic = False
+
+    def do_GET(self) -> None:
+        mine = "Basic " + base64.b64encode(b"me:secret").decode()
+        shown = self.headers.get("Authorization", "")
+        if self.basic and shown != mine:
+            self._answer(401, "text/plain", b"", {"WWW-Authenticate": 'Basic realm="here"'})
+        elif self.path.startswith("/token") and shown != mine:
+            self._answer(401, "text/plain", b"")
+        else:
+            if self.basic:
+                self.headers.replace_header("Authorization", "Bearer secret")
+            super().do_GET()
+
+
+class Basic(Private):
+    basic = True
+
+
+@pytest.mark.parametrize("kind", [Private, Basic])
+async def test_logins_are_tried_until_one_is_good(tmp_path: Path, kind: type[Private]) -> None:
+    with registry(published(layer(a="1")), kind) as host:
+        reference, puller = names.parse(f"{host}/a/b:1"), RegistryPuller(ImageStore(tmp_path), SystemEnv(), {})
+        with pytest.raises(ImageError, match=r"denied|authorize"):
+            await puller.pull(reference)
+        with pytest.raises(ImageError, match=r"denied|authorize"):
+            await puller.pull(reference, ("me:wrong", "you:secret"))
+        assert (await puller.pull(reference, ("you:secret", "me:secret"))).names == (f"{host}/a/b:1",)
+        own = RegistryPuller(ImageStore(tmp_path / "other"), SystemEnv(), {host: "me:secret"})
+        assert (await own.pull(reference, ("you:secret",))).names == (f"{host}/a/b:1",)
 
 
 async def test_a_blob_that_is_not_its_digest_is_refused(tmp_path: Path) -> None:
@@ -348,9 +384,9 @@ async def test_pods_that_want_the_same_image_at_once_wait_for_one_pull(tmp_path:
     asked: list[str] = []
 
     class Counting(RegistryPuller):
-        async def pull(self, reference: names.Reference) -> Entry:
+        async def pull(self, reference: names.Reference, logins: tuple[str, ...] = ()) -> Entry:
             asked.append(str(reference))
-            return await super().pull(reference)
+            return await super().pull(reference, logins)
 
     store = ImageStore(tmp_path)
     service = ImageService(store, Counting(store, SystemEnv(), {}), SystemEnv())

@@ -19,6 +19,7 @@ from podling.kubelet.mounts import mounts_of, protected
 from podling.kubelet.podsync import Start, grace_of
 from podling.kubelet.podvolumes import parts_of
 from podling.kubelet.probes.types import Target
+from podling.kubelet.pullsecrets import logins
 from podling.kubelet.qos import resources_of
 from podling.kubelet.surroundings import Surroundings, pod_reference
 from podling.runtime.interface import Image, RuntimeFailure, Sandbox
@@ -109,8 +110,9 @@ class ContainerStart:
             if present:
                 image = await runtime.ensure_image(name, policy)
             else:
+                found = await self._logins(name)
                 async with self._around.pulls:
-                    image = await runtime.ensure_image(name, policy)
+                    image = await runtime.ensure_image(name, policy, found)
         except RuntimeFailure as error:
             raise self._pull_failure(name, error) from error
         if present:
@@ -121,6 +123,17 @@ class ContainerStart:
             words += f" Image size: {image.size} bytes."
         self._tell("Normal", "Pulled", words)
         return image
+
+    async def _logins(self, image: str) -> tuple[str, ...]:
+        """What the Pod's pull secrets hold for the image."""
+        names = [reference.name for reference in self._pod.spec.image_pull_secrets]
+        meta = self._pod.metadata
+        _, found = await self._around.references.use(meta.uid, meta.namespace, (), names, _ignore)
+        if missing := [name for name in names if found[name] is None]:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+            text += "attempting to pull the image may not succeed."
+            self._tell("Warning", "FailedToRetrieveImagePullSecret", text)
+        return logins((secret for secret in found.values() if secret is not None), image)
 
     def _pull_failure(self, name: str, error: RuntimeFailure) -> StartFailure:
         reason, message = error.reason, error.message

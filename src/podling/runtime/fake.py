@@ -249,7 +249,9 @@ class FakeRuntime:
         held = self._containers.get(container)
         return held.course.written if held is not None else 0
 
-    async def ensure_image(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
+    async def ensure_image(
+        self, image: str, policy: Literal["Always", "IfNotPresent", "Never"], logins: tuple[str, ...] = ()
+    ) -> Image:
         try:
             name = str(parse(image))
         except InvalidName as error:

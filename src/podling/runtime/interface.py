@@ -248,8 +248,11 @@ class Runtime(Protocol):
     async def written(self, container: str) -> int:
         """Bytes on disk that its own file system takes beyond its image; 0 for a container nobody knows."""
 
-    async def ensure_image(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
-        """The image, pulled where the policy asks; what was built or loaded here satisfies every policy.
+    async def ensure_image(
+        self, image: str, policy: Literal["Always", "IfNotPresent", "Never"], logins: tuple[str, ...] = ()
+    ) -> Image:
+        """The image, pulled where the policy asks; what was built or loaded here satisfies every policy. `logins`
+        (`user:password`) are tried one after the other.
         Raises RuntimeFailure with ErrImagePull, ErrImageNeverPull or InvalidImageName."""
 
     async def images(self) -> tuple[Image, ...]: ...

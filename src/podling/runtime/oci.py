@@ -334,8 +334,10 @@ class OciRuntime:
 
     # -- images -------------------------------------------------------------------------------------------------
 
-    async def ensure_image(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
-        return await self._images.ensure(image, policy)
+    async def ensure_image(
+        self, image: str, policy: Literal["Always", "IfNotPresent", "Never"], logins: tuple[str, ...] = ()
+    ) -> Image:
+        return await self._images.ensure(image, policy, logins)
 
     async def images(self) -> tuple[Image, ...]:
         return self._images.list()

@@ -42,6 +42,10 @@ def this_architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
+class Denied(ImageError):
+    """The registry wants other credentials."""
+
+
 class RegistryPuller:
     """Pulls into `store`. `credentials` maps a registry to `user:password`."""
 
@@ -49,12 +53,23 @@ class RegistryPuller:
         self._store, self._env = store, env
         self._credentials = _docker_credentials() if credentials is None else credentials
 
-    async def pull(self, reference: Reference) -> Entry:
-        """The image, with all layers unpacked. Raises ImageError."""
+    async def pull(self, reference: Reference, logins: tuple[str, ...] = ()) -> Entry:
+        """The image, with all layers unpacked. `logins` come before our own credentials, and where there are any,
+        nobody asks without. Raises ImageError."""
+        own = self._credentials.get(reference.domain, "")
+        *others, last = dict.fromkeys((*logins, *((own,) if own or not logins else ())))
+        for login in others:
+            try:
+                return await self._pull(reference, login)
+            except Denied:
+                continue
+        return await self._pull(reference, last)
+
+    async def _pull(self, reference: Reference, login: str) -> Entry:
         import httpx
 
         try:
-            async with self._session(reference) as session:
+            async with self._session(reference, login) as session:
                 manifest, digest = await session.manifest(reference.digest or reference.tag)
                 config = await session.document(manifest["config"]["digest"])
                 await self._layers(session, manifest, config)
@@ -66,12 +81,12 @@ class RegistryPuller:
         return await self._env.in_thread(self._store.add, config, names, f"{reference.repository}@{digest}")
 
     @asynccontextmanager
-    async def _session(self, reference: Reference) -> AsyncIterator[_Session]:
+    async def _session(self, reference: Reference, login: str) -> AsyncIterator[_Session]:
         import httpx
 
         timeout = httpx.Timeout(30, connect=10)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=True, trust_env=True) as client:
-            yield _Session(client, reference, self._credentials.get(reference.domain, ""))
+            yield _Session(client, reference, login)
 
     async def _layers(self, session: _Session, manifest: dict[str, Any], config: bytes) -> None:
         import msgspec
@@ -159,7 +174,8 @@ class _Session:
             headers = {"Authorization": basic} if basic else {}
             response = await self._client.get(fields["realm"], params=query, headers=headers)
             if response.status_code != 200:
-                raise ImageError(f"failed to authorize: failed to fetch anonymous token: {response.status_code}")
+                kind = Denied if response.status_code in (401, 403) else ImageError
+                raise kind(f"failed to authorize: failed to fetch anonymous token: {response.status_code}")
             answer = response.json()
             self._authorization = f"Bearer {answer.get('token') or answer['access_token']}"
 
@@ -167,9 +183,7 @@ class _Session:
         word = _ERRORS.get(response.status_code, f"unexpected status {response.status_code}")
         text = f'failed to resolve reference "{self._reference}": '
         if response.status_code in (401, 403):
-            return ImageError(
-                f"{text}pull access denied, repository does not exist or may require authorization: {word}"
-            )
+            return Denied(f"{text}pull access denied, repository does not exist or may require authorization: {word}")
         return ImageError(f"{text}{self._reference}: {word}")
 
 

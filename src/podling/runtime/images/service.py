@@ -20,8 +20,8 @@ from podling.runtime.rootfs import Layers, image_layers
 
 
 class Puller(Protocol):
-    async def pull(self, reference: names.Reference) -> Entry:
-        """Raises ImageError with the reason in containerd's words."""
+    async def pull(self, reference: names.Reference, logins: tuple[str, ...] = ()) -> Entry:
+        """`logins` are tried one after the other. Raises ImageError with the reason in containerd's words."""
 
 
 class ImageService:
@@ -33,7 +33,9 @@ class ImageService:
         self._settings: dict[str, Settings] = {}
         self._pulling: dict[str, asyncio.Lock] = {}
 
-    async def ensure(self, image: str, policy: Literal["Always", "IfNotPresent", "Never"]) -> Image:
+    async def ensure(
+        self, image: str, policy: Literal["Always", "IfNotPresent", "Never"], logins: tuple[str, ...] = ()
+    ) -> Image:
         """Raises RuntimeFailure: InvalidImageName, ErrImageNeverPull, ErrImagePull."""
         try:
             reference = names.parse(image)
@@ -47,17 +49,17 @@ class ImageService:
             text = f'Container image "{image}" is not present with pull policy of Never'
             raise RuntimeFailure(text, "ErrImageNeverPull")
         try:
-            return await self._pull(image, reference, policy)
+            return await self._pull(image, reference, policy, logins)
         except ImageError as error:
             text = f'failed to pull and unpack image "{reference}": {error}'
             raise RuntimeFailure(text, "ErrImagePull") from None
 
-    async def _pull(self, image: str, reference: names.Reference, policy: str) -> Image:
+    async def _pull(self, image: str, reference: names.Reference, policy: str, logins: tuple[str, ...]) -> Image:
         """Pods that want the same image at once wait for one pull of it."""
         lock = self._pulling.setdefault(str(reference), asyncio.Lock())
         async with lock:
             entry = self._store.find(image) if policy == "IfNotPresent" else None
-            return _image(entry or await self._puller.pull(reference))
+            return _image(entry or await self._puller.pull(reference, logins))
 
     def list(self) -> tuple[Image, ...]:
         return tuple(map(_image, self._store.list()))

@@ -11,7 +11,6 @@ import pytest
 
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
-from podling.client.informer import Informers
 from podling.client.resources import NETWORKPOLICIES, PODS, SERVICEACCOUNTS
 from podling.client.transport import Transport
 from podling.env import SystemEnv
@@ -32,9 +31,9 @@ ONLY_CLIENTS = {
 
 
 class Node:
-    def __init__(self, api: Transport, informers: Informers) -> None:
+    def __init__(self, api: Transport) -> None:
         self.api = api
-        self.policing = Policing(informers, api, SystemEnv(), "n1", NODE_IP)
+        self.policing = Policing(api, SystemEnv(), NODE_IP, "10.244.0.0/16")
 
     async def pod(self, name: str, address: str, **spec: Any) -> None:
         """A Pod on this node that runs."""
@@ -68,10 +67,8 @@ def run(scenario: Callable[[Node], Awaitable[None]]) -> None:
         await server.start()
         api = server.transport("system:node:n1", ("system:masters",))
         async with Supervisor() as tasks:
-            informers = Informers(api, env)
-            tasks.start("informers", informers.run())
             await api.request("POST", SERVICEACCOUNTS.path("default"), body={"metadata": {"name": "default"}})
-            node = Node(api, informers)
+            node = Node(api)
             tasks.start("policing", node.policing.run())
             await scenario(node)
         await server.stop()
@@ -102,8 +99,10 @@ def test_pods_that_have_ended_or_share_the_nodes_network_are_nobody() -> None:
         await node.policy(ONLY_CLIENTS)
         await node.pod("web", WEB)
         await node.pod("client", NODE_IP, hostNetwork=True)
+        await node.pod("simulated", "100.64.0.9")
         await node.until(lambda: f"{WEB} : goto" in rules())
-        assert not node.policing.permits(CLIENT, TARGET, "TCP") and NODE_IP not in rules()
+        assert not node.policing.permits(CLIENT, TARGET, "TCP") and "100.64.0.9" not in rules()
+        assert f"{NODE_IP} . {NODE_IP}" not in rules()
         await node.status("web", {"phase": "Succeeded"})
         await node.until(lambda: TABLE not in rules())
 

@@ -19,6 +19,7 @@ from tests.network.nodes import NODE_IP, SERVICES, on_a_node
 from tests.suites.proxy import NODE, PORT, VIP, World, heard
 
 pytestmark = pytest.mark.real
+NODES = "172.31.0.0/24"
 A, B = ({"podSelector": {"matchLabels": {"pod": name}}} for name in "ab")
 TCP: dict[str, Any] = {"port": PORT, "protocol": "TCP"}
 POLICIES: dict[str, dict[str, Any]] = {
@@ -77,7 +78,7 @@ def test_the_kernel_lets_pass_what_the_decision_permits() -> None:
             await world.pod(name)
         for title, policies in POLICIES.items():
             judgement = judged(world, policies)
-            nft.run(written(judgement))
+            nft.run(written(judgement, NODES))
             for source, target in itertools.product((NODE, *"abc"), "abc"):
                 address = (world.ips[target], PORT)
                 for protocol, reached in (("TCP", passes), ("UDP", datagram_passes)):
@@ -99,7 +100,7 @@ def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
             await mode.start({VIP: Rule((endpoint,))})
             reader, writer = await world.connect(VIP, "b")
             await reader.readline()
-            nft.run(written(judged(world, POLICIES["to a alone"])))
+            nft.run(written(judged(world, POLICIES["to a alone"]), NODES))
             with pytest.raises(OSError):
                 await world.ask(VIP, "b")
             assert (await world.ask(VIP, "a"))[0] == "a"  # itself
@@ -107,7 +108,7 @@ def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
             writer.write(b"still there\n")
             assert await reader.readline() == b"a heard still there\n"
             await mode.apply(Change({}, (VIP,)))
-            nft.run(written(judged(world, {})))
+            nft.run(written(judged(world, {}), NODES))
             assert await passes(world, "b", "a")
             await mode.stop()
 

@@ -15,6 +15,8 @@ from .paths import ClusterPaths
 from .spec import CLUSTER_DOMAIN, KUBERNETES_IP, ClusterSpec
 
 TOKENS = "tokens.csv"
+NETWORKS = "podling:node-networks"
+"""The group of what enforces network policies on nodes."""
 RENEW_AFTER = 300 * 86400.0
 """Leaves are valid for a year; a start after this age makes new ones."""
 
@@ -49,6 +51,9 @@ def ensure(paths: ClusterPaths, spec: ClusterSpec, now: float) -> None:
 def _node_leaf(paths: ClusterPaths, authority: CertificateAuthority, name: str, now: float) -> None:
     node = paths.node(name)
     _leaf(node.certificate, node.key, now, lambda: authority.client(f"system:node:{name}", ["system:nodes"], now))
+    # Network policies go by all Pods, of which the node itself may read its own only.
+    user, groups = f"{NETWORKS}:{name}", [NETWORKS]
+    _leaf(node.network_certificate, node.network_key, now, lambda: authority.client(user, groups, now))
 
 
 def renew_serving(paths: ClusterPaths, spec: ClusterSpec, now: float) -> tuple[bytes, bytes]:

@@ -31,7 +31,6 @@ from podling.network.hostports import KeeperListeners
 from podling.network.node import set_up_node
 from podling.network.nodesocket import NodeSocket
 from podling.network.pod import PodNetwork
-from podling.proxy.policing import Policing
 from podling.proxy.proxy import Proxy, ProxyConfig
 from podling.runtime.images.registry import RegistryPuller
 from podling.runtime.images.service import ImageService
@@ -41,6 +40,7 @@ from podling.supervise import Supervisor
 
 from .child import Child, run
 from .joining import join
+from .nodenetwork import policing_of
 from .proxymode import VERB
 from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, SpecError, hold_as_node
 
@@ -79,7 +79,7 @@ async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | Non
         binary=cast(Literal["crun", "runc"], spec.runtime),
     )
     config = ProxyConfig(own.name, own.internal_address, SERVICE_NETWORK, own.host_address)
-    policing = Policing(informers, transport, env, own.name, own.internal_address)
+    policing = policing_of(child, env)
     proxy = Proxy(informers, spec.proxy_mode, env, config, KeeperListeners(keeper), policing.permits)
     kubelet = Kubelet(_kubelet_config(child), transport, runtime, env, proxy)
     doors = NodeSocket(str(node.node_socket), Handlers(kubelet, proxy, tasks).handle, owner=spec.owner)

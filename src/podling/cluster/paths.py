@@ -44,6 +44,14 @@ class NodePaths:
         return self.directory / "kubelet.key"
 
     @property
+    def network_certificate(self) -> Path:
+        return self.directory / "network.crt"
+
+    @property
+    def network_key(self) -> Path:
+        return self.directory / "network.key"
+
+    @property
     def log(self) -> Path:
         return self.directory / "node.log"
 

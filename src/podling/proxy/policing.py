@@ -1,17 +1,19 @@
 """NetworkPolicies made real on a node: follows them, their Pods and namespaces, and replaces the rules when it matters.
 
-Until the first policy exists nothing but policies is watched. Pods of this node only are looked at: no other has an
-address. A change of a Pod that no policy can see (a probe, a restart) changes nothing.
+Until the first policy exists nothing but policies is watched. A change of a Pod that no policy can see (a probe, a
+restart) changes nothing. Every node has the same rules about all Pods, so a connection between nodes is judged alike at
+both ends; what nodes say to Pods, and Pods to nodes, is free.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from ipaddress import IPv4Address, IPv4Network
 
 from podling.api.kinds.core.pod import Pod
 from podling.api.objects import Object
-from podling.client.informer import Informer, Informers
+from podling.client.informer import Informer
 from podling.client.resources import NAMESPACES, NETWORKPOLICIES, PODS
 from podling.client.transport import Transport
 from podling.env import Env
@@ -30,43 +32,49 @@ _ENDED = ("Succeeded", "Failed")
 class Policing:
     """`run` it in the node's network namespace, of which it holds one table; ask `permits` at any time."""
 
-    def __init__(self, informers: Informers, transport: Transport, env: Env, node: str, node_ip: str) -> None:
-        """`informers`: shared with others of the process, run by the caller. `node_ip`: whose traffic is free."""
-        self._env, self._informers, self._node_ip = env, informers, node_ip
-        self._policies = informers.of(NETWORKPOLICIES)
-        self._pods = Informer(transport, PODS, env, field_selector=f"spec.nodeName={node}")
+    def __init__(self, transport: Transport, env: Env, node_ip: str, pods: str) -> None:
+        """`transport`: of somebody who may read all Pods. `pods`: the network of all nodes' Pods, 10.244.0.0/16."""
+        self._env, self._pod_network = env, IPv4Network(pods)
+        # The nodes of a cluster have their addresses side by side.
+        self._nodes = IPv4Network(f"{node_ip}/24", strict=False)
+        self._policies, self._pods, self._namespaces = (
+            Informer(transport, each, env) for each in (NETWORKPOLICIES, PODS, NAMESPACES)
+        )
         self._wake = asyncio.Event()
         self._nft: Nft | None = None
         self._judgement = Judgement()
         self._in_force: str | None = None
 
     def permits(self, client: str, target: Address, protocol: str) -> bool:
-        """Whether a relay of the node may carry this client's connection to an endpoint; the node itself is free."""
-        return self._node_ip in (client, target[0]) or permits(self._judgement, client, target, protocol)
+        """Whether a relay of the node may carry this client's connection to an endpoint; nodes themselves are free."""
+        source, goal = IPv4Address(client), IPv4Address(target[0])
+        if source.is_loopback or source in self._nodes or goal in self._nodes:
+            return True
+        return permits(self._judgement, client, target, protocol)
 
     async def run(self) -> None:
         """Until cancelled; the rules stay for the next process, which goes on from them."""
         self._policies.on_change(lambda old, new: self._wake.set())
-        await self._policies.wait_synced()
-        if not self._policies.list():
-            await self._replace(Judgement())
-        await self._policies.wait_until(lambda: bool(self._policies.list()))
-        namespaces = self._informers.of(NAMESPACES)
         async with Supervisor() as tasks:
-            tasks.start("pods of policies", self._pods.run())
-            await self._pods.wait_synced()
-            await namespaces.wait_synced()
+            tasks.start("network policies", self._policies.run())
+            await self._policies.wait_synced()
+            if not self._policies.list():
+                await self._replace(Judgement())
+            await self._policies.wait_until(lambda: bool(self._policies.list()))
+            for informer in (self._pods, self._namespaces):
+                tasks.start(f"{informer.resource.plural} of policies", informer.run())
+                await informer.wait_synced()
             self._pods.on_change(self._on_pod)
-            namespaces.on_change(self._on_namespace)
-            tasks.start("policies", self._follow(namespaces))
+            self._namespaces.on_change(self._on_namespace)
+            tasks.start("judging", self._follow())
             await tasks.wait()
 
-    async def _follow(self, namespaces: Informer) -> None:
+    async def _follow(self) -> None:
         while True:
             self._wake.clear()
-            inhabitants = [found for each in self._pods.list() if (found := inhabitant(each)) is not None]
+            inhabitants = [found for each in self._pods.list() if (found := self._inhabitant(each)) is not None]
             policies = {(each.head.namespace, each.head.name): each.json() for each in self._policies.list()}
-            labels = {each.head.name: each.head.labels for each in namespaces.list()}
+            labels = {each.head.name: each.head.labels for each in self._namespaces.list()}
             self._judgement = judge(policies, inhabitants, labels)
             if await self._replace(self._judgement):
                 await self._wake.wait()
@@ -75,7 +83,7 @@ class Policing:
 
     async def _replace(self, judgement: Judgement) -> bool:
         """Whether the kernel has these rules now."""
-        text = written(judgement)
+        text = written(judgement, str(self._nodes))
         if text == self._in_force:
             return True
         try:
@@ -89,12 +97,17 @@ class Policing:
         return True
 
     def _on_pod(self, old: Object | None, new: Object | None) -> None:
-        if (old and inhabitant(old)) != (new and inhabitant(new)):
+        if (old and self._inhabitant(old)) != (new and self._inhabitant(new)):
             self._wake.set()
 
     def _on_namespace(self, old: Object | None, new: Object | None) -> None:
         if (old and old.head.labels) != (new and new.head.labels):
             self._wake.set()
+
+    def _inhabitant(self, found: Object) -> Inhabitant | None:
+        """None also for simulated Pods, whose addresses lead nowhere."""
+        known = inhabitant(found)
+        return known if known is not None and IPv4Address(known.address) in self._pod_network else None
 
 
 def inhabitant(found: Object) -> Inhabitant | None:

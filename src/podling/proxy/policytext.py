@@ -26,6 +26,8 @@ table ip {TABLE} {{
   chain known {{
     ct state established,related accept
     ip saddr . ip daddr @selves accept
+    ip saddr NODES accept
+    ip daddr NODES accept
   }}
   chain refuse {{ reject with icmp type admin-prohibited; }}
   chain egress {{
@@ -54,15 +56,18 @@ class _Words(NamedTuple):
 _INGRESS, _EGRESS = _Words("i", "receivers", "ip saddr"), _Words("e", "senders", "ip daddr")
 
 
-def written(judgement: Judgement) -> str:
-    """Commands that make exactly this the rules; nothing is left where no Pod is isolated."""
+def written(judgement: Judgement, nodes: str) -> str:
+    """Commands that make exactly this the rules; nothing is left where no Pod is isolated.
+
+    `nodes`: the network of the nodes' own addresses, whose traffic is free.
+    """
     isolated = sorted({*judgement.ingress.isolated, *judgement.egress.isolated})
     if not isolated:
         return f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
     selves = ", ".join(f"{address} . {address}" for address in isolated)
     lines = [f"add element ip {TABLE} selves {{ {selves} }}"]
     lines += [*_side(judgement.ingress, _INGRESS), *_side(judgement.egress, _EGRESS)]
-    return _HEAD + "".join(f"{line}\n" for line in lines)
+    return _HEAD.replace("NODES", nodes) + "".join(f"{line}\n" for line in lines)
 
 
 def _side(side: Side, words: _Words) -> Iterator[str]:

@@ -99,12 +99,11 @@ async def test_a_node_gets_tokens_for_its_pods_only() -> None:
         assert [await asked(pod) for pod in (mine, other, None)] == [201, 403, 403]
 
 
-async def test_a_node_finds_what_its_proxy_dns_and_network_policies_go_by() -> None:
+async def test_a_node_finds_services_and_their_endpoints_for_its_proxy_and_dns() -> None:
     async with serving() as api, node(api, "one") as one:
-        followed = ("/api/v1/services", "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/nodes")
-        for path in (*followed, "/api/v1/namespaces", "/apis/networking.k8s.io/v1/networkpolicies"):
+        for path in ("/api/v1/services", "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/nodes"):
             assert (await one.get(path)).status_code == 200, path
-        assert (await one.get("/apis/networking.k8s.io/v1/ingresses")).status_code == 403
+        assert (await one.get("/api/v1/namespaces")).status_code == 403
 
 
 async def test_a_user_who_only_calls_himself_a_node_is_none() -> None:

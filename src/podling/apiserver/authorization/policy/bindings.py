@@ -10,7 +10,8 @@ _EVERYBODY = (group("system:authenticated"), group("system:unauthenticated"))
 
 # DNS and proxy of a node live in its node process and speak to the API as the node.
 NODE_NETWORK = "podling:node-network"
-NODE_POLICIES = "podling:node-policies"
+# What enforces network policies on a node has to know all Pods, so it speaks under a name of its own.
+NODE_POLICIES, NODE_NETWORKS = "podling:node-policies", "podling:node-networks"
 NODE_VOLUMES = "podling:node-volumes"
 
 BINDINGS = (
@@ -33,7 +34,7 @@ BINDINGS = (
     *(Binding(f"system:controller:{name}", f"system:controller:{name}", (account(name),)) for name in RULES),
     Binding(TOGETHER, TOGETHER, (user(MANAGER),)),
     Binding(NODE_NETWORK, "system:node-proxier", (group("system:nodes"),)),
-    Binding(NODE_POLICIES, NODE_POLICIES, (group("system:nodes"),)),
+    Binding(NODE_POLICIES, NODE_POLICIES, (group(NODE_NETWORKS),)),
     Binding(NODE_VOLUMES, NODE_VOLUMES, (group("system:nodes"),)),
     Binding(
         "system::extension-apiserver-authentication-reader",

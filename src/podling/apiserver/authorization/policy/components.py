@@ -144,10 +144,9 @@ ROLES = (
         ),
     ),
     Role("system:persistent-volume-provisioner", _PROVISIONER),
-    # What a node needs beside its own Pods to enforce NetworkPolicies between them.
     Role(
         "podling:node-policies",
-        (rule("list watch", "core", "namespaces"), rule("list watch", "networking.k8s.io", "networkpolicies")),
+        (rule("list watch", "core", "namespaces pods"), rule("list watch", "networking.k8s.io", "networkpolicies")),
     ),
     # A node removes the data of volumes that the cluster made there, and takes off the finalizer that waits for it.
     Role("podling:node-volumes", (rule("get list patch watch", "core", "persistentvolumes"),)),

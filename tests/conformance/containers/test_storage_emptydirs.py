@@ -16,7 +16,9 @@ USERS, MODES, MEDIA = {"root": 0, "non-root": 1001}, ("0644", "0666", "0777"), {
 STRANGER = 2002
 MAY = {"0644": "r", "0666": "rw", "0777": "rwx"}
 """What the mode of a file lets others do."""
-FOLDER = "stat -c '%a %u:%g' /v; stat -f -c %T /v"
+ROOT = "while read _ _ _ root place _; do test $place = /v && echo $root; done < /proc/self/mountinfo"
+"""Which folder of its file system is mounted: the top, where the file system is the volume's own."""
+FOLDER = f"stat -c '%a %u:%g' /v; {ROOT}; stat -f -c %T /v"
 
 
 def volume(medium: str) -> list[Json]:
@@ -61,9 +63,9 @@ def seen(kube: Kube) -> Iterator[Together]:
     "[LinuxOnly] [Conformance] [NodeConformance]"
 )
 def test_everybody_may_write_to_an_empty_directory(seen: Together) -> None:
-    mode, kind = seen.said("empty-default")
+    mode, root, _ = seen.said("empty-default")
     assert mode == "777 0:0"
-    assert kind != "tmpfs"
+    assert root.endswith("/volumes/v")
 
 
 @pytest.mark.conformance(
@@ -71,7 +73,7 @@ def test_everybody_may_write_to_an_empty_directory(seen: Together) -> None:
     "[LinuxOnly] [Conformance] [NodeConformance]"
 )
 def test_everybody_may_write_to_one_in_memory(seen: Together) -> None:
-    assert seen.said("empty-tmpfs") == ["1777 0:0", "tmpfs"]
+    assert seen.said("empty-tmpfs") == ["1777 0:0", "/", "tmpfs"]
 
 
 @pytest.mark.parametrize(
@@ -89,9 +91,9 @@ def test_everybody_may_write_to_one_in_memory(seen: Together) -> None:
 )
 def test_a_file_has_the_owner_and_the_mode_it_was_given(seen: Together, user: str, mode: str, medium: str) -> None:
     name = f"{user}-{mode}-{medium}"
-    folder, kind, *file = seen.said(name, "maker")
+    folder, root, kind, *file = seen.said(name, "maker")
     assert folder == ("1777 0:0" if medium == "tmpfs" else "777 0:0")
-    assert (kind == "tmpfs") is (medium == "tmpfs")
+    assert (root == "/" and kind == "tmpfs") is (medium == "tmpfs")
     assert file == [f"{mode[1:]} {USERS[user]}", "hello"]
     assert seen.said(name) == [MAY[mode]]
 

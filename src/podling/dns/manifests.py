@@ -22,7 +22,6 @@ def service(cluster_ip: str = "10.96.0.10") -> dict[str, Any]:
         "spec": {
             "clusterIP": cluster_ip,
             "clusterIPs": [cluster_ip],
-            "trafficDistribution": "PreferSameNode",
             "internalTrafficPolicy": "Local",  # every node answers for its own Pods, and lives as long as they do
             "ports": [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in _PORTS],
         },
@@ -48,7 +47,6 @@ def endpoint_slice(nodes: Sequence[tuple[str, str]]) -> dict[str, Any]:
             {
                 "addresses": [address],
                 "nodeName": node,
-                "hints": {"forNodes": [{"name": node}]},
                 "conditions": {"ready": True, "serving": True, "terminating": False},
             }
             for node, address in nodes

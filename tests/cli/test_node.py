@@ -48,10 +48,15 @@ def test_pools_come_go_and_outlive_a_stop(cluster: Cluster) -> None:
 def test_what_cannot_be_is_refused_in_words(cluster: Cluster) -> None:
     assert "there is no cluster" in cluster.podling("node", "list").err
     assert cluster.podling("start", "--runtime", "fake").code == 0
-    assert "is real: it goes with its cluster" in cluster.podling("node", "delete", cluster.name).err
+    assert "is the first of its cluster and goes with it" in cluster.podling("node", "delete", cluster.name).err
     assert "there is no node and no pool" in cluster.podling("node", "delete", "nobody").err
     assert "is no number from 0 to" in cluster.podling("node", "add", "--fake", "many").err
     assert "is no name for a pool" in cluster.podling("node", "add", "--fake", "1", "No_Name").err
+    assert "has one node of its own: --fake-nodes N makes more" in cluster.podling("node", "add").err
+    assert "is no number from 1 to 16" in cluster.podling("node", "add", "--count", "0").err
+    assert "is for simulated ones: add --fake N" in cluster.podling("node", "add", "gpu").err
+    assert "only " + cluster.name in cluster.podling("ip", "nobody").err
+    assert "only " + cluster.name in cluster.podling("logs", "--node", "nobody").err
     assert "--label wants KEY=VALUE" in cluster.podling("node", "add", "--fake", "1", "--label", "x").err
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from podling.cluster import spec as wishes_of
 from podling.cluster.audit import AuditWish
+from podling.cluster.nodespec import MOST_NODES
+from podling.cluster.paths import ClusterPaths
 from podling.cluster.spec import ClusterSpec, SpecError
+from podling.cluster.steps import Steps
+from podling.env import SystemEnv
 
 from .command import Command, Failure, add_name, paths_of, say
+
+if TYPE_CHECKING:
+    from podling.cluster.start import Wishes
 
 MOST_FAKE_NODES = 15_000
 GONE_MODES = ("iptables", "ipvs")
@@ -45,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=get_args(wishes_of.AuthorizationName),
         help="RBAC (default) or AlwaysAllow: every authenticated user may do everything",
     )
+    parser.add_argument("--nodes", type=own_count, metavar="N", help="so many nodes with containers (default: 1)")
     parser.add_argument(
         "--fake-nodes", type=node_count, metavar="N", help="so many simulated nodes beside the cluster's own"
     )
@@ -61,6 +69,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def own_count(text: str) -> int:
+    """argparse's type: how many nodes of the cluster's own."""
+    if not text.isdigit() or not 1 <= int(text) <= MOST_NODES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_NODES}")
+    return int(text)
+
+
 def node_count(text: str) -> int:
     """argparse's type: how many simulated nodes."""
     if not text.isdigit() or int(text) > MOST_FAKE_NODES:
@@ -69,30 +84,23 @@ def node_count(text: str) -> int:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from podling.cluster.start import StartError, Wishes, start
-    from podling.cluster.steps import Steps
-    from podling.env import SystemEnv
+    from podling.cluster.start import Wishes
 
     paths = paths_of(parsed)
-    env = SystemEnv()
-    steps = Steps(env, say)
+    steps = Steps(SystemEnv(), say)
     say(f'Starting cluster "{paths.name}"')
     wishes = Wishes(
-        parsed.proxy_mode,
-        parsed.runtime,
-        parsed.store,
-        parsed.api_profile,
-        parsed.authorization_mode,
-        parsed.fake_nodes,
-        _tokens(parsed.token_auth_file),
+        proxy_mode=parsed.proxy_mode,
+        runtime=parsed.runtime,
+        store=parsed.store,
+        profile=parsed.api_profile,
+        authorization=parsed.authorization_mode,
+        nodes=parsed.nodes,
+        fake_nodes=parsed.fake_nodes,
+        tokens=_tokens(parsed.token_auth_file),
         audit=_audit(parsed.audit_policy, parsed.audit_log),
     )
-    try:
-        spec = start(paths, wishes, env, steps, _again(parsed))
-    except (StartError, SpecError) as error:
-        raise Failure(str(error)) from error
-    except KeyboardInterrupt:
-        raise Failure("interrupted; nothing of this start is left", 130) from None
+    spec = start_or_fail(paths, wishes, steps, _again(parsed))
     if spec is None:
         say(f'Cluster "{paths.name}" is running already.')
         if parsed.fake_nodes is not None:
@@ -100,6 +108,18 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     _conclude(spec, steps.elapsed)
     return 0
+
+
+def start_or_fail(paths: ClusterPaths, wishes: Wishes, steps: Steps, again: list[str]) -> ClusterSpec | None:
+    """`again`: the words of this command, for the offer to run it with sudo. None where nothing was missing."""
+    from podling.cluster.start import StartError, start
+
+    try:
+        return start(paths, wishes, SystemEnv(), steps, again)
+    except (StartError, SpecError) as error:
+        raise Failure(str(error)) from error
+    except KeyboardInterrupt:
+        raise Failure("interrupted; nothing of this start is left", 130) from None
 
 
 def _tokens(file: str | None) -> str | None:
@@ -143,6 +163,7 @@ def _again(parsed: argparse.Namespace) -> list[str]:
         "store",
         "api_profile",
         "authorization_mode",
+        "nodes",
         "fake_nodes",
         "token_auth_file",
         "audit_policy",
@@ -158,7 +179,9 @@ def _conclude(spec: ClusterSpec, seconds: float) -> None:
     if spec.simulated:
         say("Pods are simulated (--runtime fake): nothing runs in them.")
     else:
-        say(f"NodePorts answer at {spec.first.host_address}, for every user of this machine.")
+        addresses = [node.host_address for node in spec.nodes]
+        where = addresses[0] if len(addresses) == 1 else f"{', '.join(addresses[:-1])} and {addresses[-1]}"
+        say(f"NodePorts answer at {where}, for every user of this machine.")
     if count := sum(pool.count for pool in spec.pools.values()):
         say(f"{count} nodes are simulated: nothing runs in their Pods (podling node list).")
     if any(pool.tainted for pool in spec.pools.values()):

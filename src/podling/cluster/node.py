@@ -7,17 +7,21 @@ speaks to the API through the server's Unix socket, for no network leads out of 
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
-from podling.api.errors import BadRequest, InternalError
+from podling.api.errors import ApiError, BadRequest, InternalError
 from podling.client.http1 import Address
 from podling.client.https import HttpsTransport, client_context
 from podling.client.informer import Informers
 from podling.client.resources import NODES
+from podling.client.rest import Rest
 from podling.client.transport import Transport
 from podling.dns.dns import Dns, DnsConfig
 from podling.env import SystemEnv
@@ -25,6 +29,7 @@ from podling.keeper.client import KeeperClient
 from podling.keeper.launch import find_keeper
 from podling.kubelet.config import KubeletConfig
 from podling.kubelet.kubelet import Kubelet
+from podling.kubelet.node import farewell
 from podling.kubelet.server import NodeHandlers
 from podling.network.apirelay import relay_api
 from podling.network.hostports import KeeperListeners
@@ -42,14 +47,26 @@ from .child import Child, run
 from .joining import join
 from .nodenetwork import policing_of
 from .proxymode import VERB
+from .pulling import OutsidePuller
 from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, SpecError, hold_as_node
 
+FAREWELL_SECONDS = 5.0
 
-def prepare(child: Child) -> tuple[ssl.SSLContext, socket.socket | None]:
-    """Read our certificate and join the keeper's namespaces, while this process has one thread and no loop.
 
-    Returns also what keeps our number from being given away while the server is down.
-    """
+class Entered(NamedTuple):
+    """What a process has brought along into its node."""
+
+    tls: ssl.SSLContext
+    claim: socket.socket | None
+    """Keeps the cluster's number from being given away while the server is down."""
+    keeper: int
+    """A descriptor of the keeper's process."""
+    outside: int
+    """A descriptor of the host's network namespace, over which images come."""
+
+
+def prepare(child: Child) -> Entered:
+    """Read our certificate and join the keeper's namespaces, while this process has one thread and no loop."""
     node = child.node_paths
     keeper = find_keeper(node.directory)
     if keeper is None:
@@ -57,21 +74,22 @@ def prepare(child: Child) -> tuple[ssl.SSLContext, socket.socket | None]:
     ca = (child.paths.pki / "ca.crt").read_bytes()
     context = client_context(ca, node.certificate.read_bytes(), node.key.read_bytes())
     claim = hold_as_node(child.spec.number)  # in the host's network namespace, which is left below
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    entered = Entered(context, claim, os.pidfd_open(keeper.pid), outside)
     join(keeper.pid)
     set_up_node(child.node.internal_address, SERVICE_NETWORK)
-    return context, claim
+    return entered
 
 
-async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | None], tasks: Supervisor) -> None:
-    tls, _claim = prepared
+async def body(child: Child, entered: Entered, tasks: Supervisor) -> None:
     env, spec, paths, own, node = SystemEnv(), child.spec, child.paths, child.node, child.node_paths
     keeper = KeeperClient(node.keeper_socket)
-    transport = await _transport(child, tls, env)
+    transport = await _transport(child, entered.tls, env)
     informers = Informers(transport, env)
     images = ImageStore(paths.images)
     runtime = OciRuntime(
         keeper,
-        ImageService(images, RegistryPuller(images, env), env),
+        ImageService(images, OutsidePuller(RegistryPuller(images, env), entered.outside, env), env),
         PodNetwork(own.pod_network, own.internal_address, env),
         env,
         state=node.directory,
@@ -92,7 +110,25 @@ async def body(child: Child, prepared: tuple[ssl.SSLContext, socket.socket | Non
     tasks.start("dns", dns.run())
     await relay_api(own.internal_address, API_PORT, str(paths.api_socket), tasks)
     tasks.start("kubelet", kubelet.run())
+    tasks.start("keeper", _end_with_keeper(entered.keeper, Rest(transport), own.name, env, tasks))
     await _until_ready(child, informers, dns)
+
+
+async def _end_with_keeper(keeper: int, rest: Rest, name: str, env: SystemEnv, tasks: Supervisor) -> None:
+    """A node without its keeper is no node: say so, that its Pods are missed at once, and end."""
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(keeper, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(keeper)
+    logging.warning("the keeper has ended, and all Pods with it: this node is no more")
+    try:
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await rest.patch_status(NODES, "", name, {"status": farewell(env.now())}, kind="strategic-merge")
+    except (ApiError, OSError, TimeoutError) as error:
+        logging.warning("nobody could be told: %s", error)  # its Lease will tell
+    tasks.finish()
 
 
 class Handlers:

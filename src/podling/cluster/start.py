@@ -1,12 +1,13 @@
 """`podling start`, as a list of steps; on a cluster of which a part has died, only what is missing.
 
-Server and node process load their modules while this one prepares keys and the keeper; they begin when told so. What
+Server and node processes load their modules while this one prepares keys and keepers; they begin when told so. What
 was started is undone when a later step fails or the user interrupts: a new cluster is removed, one that existed is
 stopped again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from . import credentials, kubeconfigs
 from .audit import AuditWish
 from .audit import keep as keep_audit
 from .doctor import check_machine
+from .fabric import weave
 from .interrupts import Interrupts
 from .launch import Launch, LaunchError
 from .nodespec import NodeSpec
@@ -42,7 +44,7 @@ from .spec import (
     save,
 )
 from .steps import Steps
-from .stop import end_processes, remove
+from .stop import end_nodes, end_processes, remove, remove_node
 
 START_SECONDS = 60.0
 """How long a process may take to report; an overloaded machine is slow, not broken."""
@@ -57,6 +59,8 @@ class Wishes:
     store: StoreName | None = None
     profile: ProfileName | None = None
     authorization: AuthorizationName | None = None
+    nodes: int | None = None
+    """So many of the cluster's own."""
     fake_nodes: int | None = None
     tokens: str | None = None
     """Bearer tokens and their users, as `registry/statictokens.py` reads them."""
@@ -65,10 +69,16 @@ class Wishes:
     def of(self, spec: ClusterSpec) -> ClusterSpec:
         given = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
         count = given.pop("fake_nodes", None)
+        nodes = given.pop("nodes", None)
         given.pop("tokens", None)
         given.pop("audit", None)
         wished = msgspec.structs.replace(spec, **given)
+        wished = wished if nodes is None else wished.with_nodes(nodes)
         return wished if count is None else wished.with_fake_nodes(count)
+
+    def of_running(self, spec: ClusterSpec) -> ClusterSpec:
+        """What can be had without ending anything: more nodes."""
+        return spec if self.nodes is None else spec.with_nodes(self.nodes)
 
 
 class StartError(Exception):
@@ -101,7 +111,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
-    """Bring the cluster up; None where it is running already. Raises StartError, SpecError, KeyboardInterrupt."""
+    """Bring up what is missing; None where all is running already. Raises StartError, SpecError, KeyboardInterrupt."""
     interrupts = Interrupts()
     try:
         trial = load(paths) or ClusterSpec(name=paths.name, number=0)
@@ -119,11 +129,11 @@ def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments
 
 def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrupts: Interrupts) -> ClusterSpec | None:
     known = load(paths)
-    if known and not Missing.of(paths, known):
+    if known and not Missing.of(paths, known) and wishes.of_running(known) == known:
         return None
     down = known is None or Missing.of(paths, known).everything(known)
     with ExitStack() as claims:
-        spec = wishes.of(known or ClusterSpec(name=paths.name, number=0, owner=_owner()))
+        spec = _wished(paths, wishes, known)
         if down:
             number = claims.enter_context(claimed_number(paths.root, paths.name, known.number if known else None))
             spec = msgspec.structs.replace(spec, number=number)
@@ -141,8 +151,17 @@ def _start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrup
             # Whatever ended the start (Ctrl-C too): nothing of it may be left.
             if down:
                 _undo(paths, spec, known is None)
+            elif known:
+                _take_back(paths, spec, known)
             raise
     return spec
+
+
+def _wished(paths: ClusterPaths, wishes: Wishes, known: ClusterSpec | None) -> ClusterSpec:
+    """What the cluster shall be; one of which everything runs only grows."""
+    if known and not Missing.of(paths, known):
+        return wishes.of_running(known)
+    return wishes.of(known or ClusterSpec(name=paths.name, number=0, owner=_owner()))
 
 
 def _refuse_unfit(spec: ClusterSpec, arguments: list[str]) -> None:
@@ -178,6 +197,11 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, in
         server.go()
     if missing.keepers:
         steps.done(_start_keepers(paths, missing.keepers))
+    if len(spec.nodes) > 1:
+        weave(paths, spec)
+        steps.done(f"network between {len(spec.nodes)} nodes")
+    if missing.keepers and not server:
+        _announce(paths, spec)
     for launched in nodes:
         launched.go()
     told = Once(steps.done)
@@ -187,6 +211,16 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, in
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
     steps.done(f'context "{spec.name}" in {file}')
     interrupts.check()
+
+
+def _announce(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """Tell a server that runs already where its nodes are; one that begins reads it from the spec."""
+    from .nodes import NodesError, announce  # 30 ms that only this way pays
+
+    try:
+        announce(paths, spec)
+    except NodesError as error:
+        raise LaunchError(str(error)) from error
 
 
 class Once:
@@ -236,6 +270,21 @@ def _hand_over(paths: ClusterPaths, spec: ClusterSpec) -> None:
         for file in files:
             os.chown(os.path.join(folder, file), spec.owner, -1)
     os.chown(paths.kubeconfig, spec.owner, -1)
+
+
+def _take_back(paths: ClusterPaths, spec: ClusterSpec, known: ClusterSpec) -> None:
+    """The nodes that were to be new go again; whatever ran before was not touched."""
+    new = [node.name for node in spec.nodes if node.number not in known.numbers]
+    if new:
+        from .nodes import NodesError, announce, forget
+
+        end_nodes(paths, spec, new, grace=2.0)
+        with contextlib.suppress(NodesError):  # the server may be what fails
+            announce(paths, known)
+            forget(paths, known, new)
+        for name in new:
+            remove_node(paths, name)
+        save(paths, known)
 
 
 def _undo(paths: ClusterPaths, spec: ClusterSpec, fresh: bool) -> None:

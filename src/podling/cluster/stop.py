@@ -76,6 +76,11 @@ def remove(paths: ClusterPaths) -> None:
         shutil.rmtree(paths.directory)
 
 
+def remove_node(paths: ClusterPaths, name: str) -> None:
+    """A node's files, its volumes among them; its processes have ended."""
+    shutil.rmtree(paths.node(name).directory, ignore_errors=True)
+
+
 def _spec_or_guess(paths: ClusterPaths) -> ClusterSpec:
     """A damaged or missing spec must not keep anybody from cleaning up: names alone are enough."""
     try:

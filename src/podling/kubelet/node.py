@@ -121,6 +121,12 @@ def node_status(
     }
 
 
+def farewell(now: float) -> Json:
+    """The part of a status that a node says as its last: it runs nothing any more."""
+    why = "the node's keeper has ended, and every container with it"
+    return {"conditions": [_condition("Ready", False, "KubeletNotReady", why, None, now)]}
+
+
 def _conditions(pressure: Pressure, before: Mapping[str, Any], now: float) -> list[Json]:
     old = {condition["type"]: condition for condition in before.get("conditions", ())}
     said = []

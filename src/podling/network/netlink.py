@@ -113,6 +113,11 @@ def route_to_link(
     return _route(DELROUTE if delete else NEWROUTE, network, index, scope=_SCOPE_LINK, source=source)
 
 
+def route_by(network: IPv4Network, gateway: IPv4Address, index: int, source: IPv4Address) -> Message:
+    """`network` is reached by way of `gateway`, for which there is a route already."""
+    return _route(NEWROUTE, network, index, gateway=gateway, source=source)
+
+
 def default_route(gateway: IPv4Address, index: int) -> Message:
     return _route(NEWROUTE, IPv4Network("0.0.0.0/0"), index, gateway=gateway)
 

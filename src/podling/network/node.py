@@ -18,8 +18,16 @@ _LOOPBACK = 1
 _OURS = ("lo", "pod", "fabric")
 
 # Values of this namespace only. Reverse-path filtering is inherited from the host and would see asymmetry in the
-# replies of a Pod that talks to itself through its Service. "Network unreachable" is told as often as it is so.
-_SYSCTLS = {"ip_forward": "1", "conf/all/rp_filter": "0", "conf/default/rp_filter": "0", "icmp_ratelimit": "0"}
+# replies of a Pod that talks to itself through its Service. "Network unreachable" is told as often as it is so. Another
+# node asks on its cable who has our InternalIP, which lies on the loopback.
+_SYSCTLS = {
+    "ip_forward": "1",
+    "conf/all/rp_filter": "0",
+    "conf/default/rp_filter": "0",
+    "conf/all/arp_ignore": "0",
+    "conf/default/arp_ignore": "0",
+    "icmp_ratelimit": "0",
+}
 
 
 def set_up_node(internal_ip: str, service_network: str) -> None:

@@ -46,6 +46,7 @@ table ip {table} {{
   chain nat-prerouting {{
     type nat hook prerouting priority -100; policy accept;
     jump begun
+    iifname "fabric*" ct mark set 1
     ip daddr . meta l4proto . th dport vmap @fronts
   }}
   chain nat-output {{
@@ -56,6 +57,7 @@ table ip {table} {{
   chain nat-postrouting {{
     type nat hook postrouting priority 100; policy accept;
     ct status dnat ip saddr . ip daddr @selves masquerade
+    ct status dnat ct mark 1 oifname "fabric*" masquerade
   }}
   chain unserved-prerouting {{
     type filter hook prerouting priority -50; policy accept;
@@ -67,6 +69,8 @@ table ip {table} {{
   }}
 }}
 """
+# What came from another node to a NodePort here and goes on to a Pod elsewhere has to come back this way: that Pod's
+# answer would go to the client directly, who asked somebody else.
 # Maps that later transactions write rules about have no `typeof`: nft 1.0.6 reads it back as a protocol conflict.
 # A connection that began before these rules (through the userspace proxy) goes on: only a first packet is translated
 # or refused. Refusing stands before routing, for a front outside of the Service network has no route to be refused on,

@@ -394,3 +394,17 @@ async def test_pods_that_want_the_same_image_at_once_wait_for_one_pull(tmp_path:
         images = await asyncio.gather(*(service.ensure(f"{host}/a/b:1", "IfNotPresent") for _ in range(5)))
     assert asked == [f"{host}/a/b:1"]
     assert len({image.id for image in images}) == 1
+
+
+async def test_an_image_is_removed_by_its_id_unless_a_container_stands_on_it(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    service = ImageService(store, NoRegistry(), SystemEnv())
+    entry = put(store, "docker.io/library/x:1", layer(a="1"))
+    (tmp_path / "container").mkdir()
+    service.hold(entry.id, "c1", tmp_path / "container")
+    with pytest.raises(RuntimeFailure, match="in use by container c1"):
+        service.remove(entry.id)
+    (tmp_path / "container").rmdir()
+    service.remove(entry.id)
+    service.remove(entry.id)
+    assert service.list() == ()

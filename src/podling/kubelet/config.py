@@ -35,6 +35,12 @@ class KubeletConfig(msgspec.Struct, frozen=True):
     memory_pressure_below: int = 100 << 20
     disk_pressure_below: float = 0.01
     """Share of the file system that must be free. Small, because a laptop's disk is not the cluster's alone."""
+    image_gc_high: int = 95
+    image_gc_low: int = 90
+    """Percent of the disk: above the first pulled images that nobody uses go, until the second is reached. Upstream's
+    are 85 and 80, for disks that are a node's alone."""
+    image_gc_minimum_age: float = 120.0
+    image_gc_every: float = 300.0
     log_bytes: int = 10 << 20
     log_files: int = 5
     may_mount: bool = False

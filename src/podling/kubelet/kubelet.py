@@ -29,6 +29,7 @@ from podling.kubelet.config import KubeletConfig
 from podling.kubelet.containerstart import log_file
 from podling.kubelet.downward import NodeFacts
 from podling.kubelet.hostports import HostPorts, NoHostPorts
+from podling.kubelet.imagegc import ImageGc, disk_of
 from podling.kubelet.logs import rotate
 from podling.kubelet.machine import read_machine
 from podling.kubelet.node import capacity
@@ -121,6 +122,7 @@ class Kubelet:
             self._pods.on_change(self._pod_changed)
             tasks.start("pods", self._pods.run())
             tasks.start("housekeeping", self._keep_house())
+            tasks.start("images", self._collect_images())
             await self._services.wait_synced()
             await self._pods.wait_synced()
             await self._bury_orphans()
@@ -235,6 +237,15 @@ class Kubelet:
                     await worker.measure()
                 except (RuntimeFailure, OSError) as error:
                     log.warning("pod %s: %s", worker.pod.metadata.name, error)
+
+    async def _collect_images(self) -> None:
+        gc = ImageGc(self.config, self.runtime, self.env, partial(disk_of, self.config.state))
+        while True:
+            try:
+                await gc.collect()
+            except (RuntimeFailure, OSError) as error:
+                log.warning("images: %s", error)
+            await self.env.sleep(self.config.image_gc_every)
 
     async def _rotate_logs(self, worker: PodWorker) -> None:
         config = self.config

@@ -272,6 +272,11 @@ class FakeRuntime:
     async def images(self) -> tuple[Image, ...]:
         return tuple(self._images.values())
 
+    async def remove_image(self, image: str) -> None:
+        if any(each.told.image == image for each in self._containers.values()):
+            raise RuntimeFailure(f"image {image} is in use")
+        self._images.pop(image, None)
+
     async def mount_image(self, image: str, target: str, user: str) -> None:
         """There are no files."""
 

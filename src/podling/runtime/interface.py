@@ -152,6 +152,8 @@ class Image(msgspec.Struct, frozen=True):
     digests: tuple[str, ...] = ()
     size: int = 0
     user: str = ""
+    pinned: bool = False
+    """Made or loaded here: nobody could pull it again."""
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -256,6 +258,9 @@ class Runtime(Protocol):
         Raises RuntimeFailure with ErrImagePull, ErrImageNeverPull or InvalidImageName."""
 
     async def images(self) -> tuple[Image, ...]: ...
+
+    async def remove_image(self, image: str) -> None:
+        """By its id; one that is gone is no error. Raises RuntimeFailure while a container stands on it."""
 
     async def mount_image(self, image: str, target: str, user: str) -> None:
         """Show the files of an image (by its id) at the folder `target`, read-only, in the node's mount namespace, for

@@ -342,6 +342,9 @@ class OciRuntime:
     async def images(self) -> tuple[Image, ...]:
         return self._images.list()
 
+    async def remove_image(self, image: str) -> None:
+        await self._env.in_thread(self._images.remove, image)
+
     async def mount_image(self, image: str, target: str, user: str) -> None:
         await self._env.in_thread(self._mount_image, image, Path(target), user)
 

@@ -73,6 +73,14 @@ class ImageService:
                 raise RuntimeFailure(str(error), "CreateContainerError") from None
         return self._settings[image]
 
+    def remove(self, image: str) -> None:
+        """Raises RuntimeFailure while a container stands on it."""
+        try:
+            self._store.remove(image)
+        except ImageError as error:
+            raise RuntimeFailure(str(error), "ImageInUse") from None
+        self._settings.pop(image, None)
+
     def hold(self, image: str, container: str, folder: Path) -> None:
         """The image is in use for as long as `folder` is there."""
         self._store.hold(image, container, folder)
@@ -86,4 +94,4 @@ class ImageService:
 
 
 def _image(entry: Entry) -> Image:
-    return Image(entry.id, entry.names, entry.digests, entry.size, entry.user)
+    return Image(entry.id, entry.names, entry.digests, entry.size, entry.user, entry.local)

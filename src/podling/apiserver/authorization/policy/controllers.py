@@ -160,6 +160,11 @@ _TELLING: Mapping[str, tuple[PolicyRule, ...]] = {
     "resourcequota-controller": (rule("list watch", "*", "*"), rule("update", "core", "resourcequotas/status")),
     "root-ca-cert-publisher": (rule("create update", "core", "configmaps"),),
     "service-account-controller": (rule("create", "core", "serviceaccounts"),),
+    "service-controller": (
+        rule(READ, "core", "services"),
+        rule("patch update", "core", "services/status"),
+        rule("list watch", "core", "nodes"),
+    ),
     "service-cidrs-controller": (
         rule("get list patch update watch", "networking.k8s.io", "servicecidrs"),
         rule("patch update", "networking.k8s.io", "servicecidrs/finalizers"),

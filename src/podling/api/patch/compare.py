@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from podling.api.patch import fieldset
 from podling.api.patch.fieldset import LEAF, Tree
 from podling.api.patch.structure import Plan
@@ -33,6 +35,7 @@ UNMANAGED: Final = frozenset(
 _HEADLINE: Final = ("apiVersion", "kind", "metadata")
 _NOTHING: Final[Json] = {}
 _FEW: Final = 64
+_REMEMBERED_SIZE: Final = 16 * 1024
 
 
 class Comparison(NamedTuple):
@@ -147,8 +150,21 @@ def created(obj: Json, plan: Plan, unset: frozenset[str] = frozenset()) -> Tree:
             if below is not None and (tree := _added(_managed(obj), below)):
                 out[step] = tree
         else:
-            out[step] = LEAF if below is None or not item else added(item, below)
+            out[step] = LEAF if below is None or not item else _added_whole(item, below)
     return out
+
+
+def _added_whole(value: Any, plan: Plan) -> Tree:
+    """Of a field at the top: specs that come from one template have one tree."""
+    if plan.form != "struct" or value.__class__ is not dict:
+        return added(value, plan)
+    data = orjson.dumps(value)
+    return _added_of(data, plan) if len(data) <= _REMEMBERED_SIZE else added(value, plan)
+
+
+@lru_cache(maxsize=64)
+def _added_of(data: bytes, plan: Plan) -> Tree:
+    return added(orjson.loads(data), plan)
 
 
 def compare(old: Json, new: Json, plan: Plan) -> Comparison:

@@ -27,6 +27,8 @@ _UPDATABLE: Final = (
 def pod_update(new: Json, old: Json) -> list[Cause]:
     """Findings about the change of a Pod's spec."""
     spec, before = new.get("spec") or {}, old.get("spec") or {}
+    if spec == before:
+        return []
     for field in ("containers", "initContainers"):
         if len(spec.get(field) or ()) != len(before.get(field) or ()):
             return [causes.forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
@@ -76,10 +78,11 @@ def _only_removed_gates(new: list[Json], old: list[Json]) -> list[Cause]:
 
 def _with_updatable(spec: Json, before: Json) -> Json:
     """The new spec with all that may change put back: what still differs may not change."""
-    out = copy.deepcopy(spec)
+    out = {**spec}
     for field in ("containers", "initContainers"):
-        for container, was in zip(out.get(field) or (), before.get(field) or (), strict=True):
-            container["image"] = was.get("image", "")
+        if field in spec:
+            pairs = zip(spec[field] or (), before.get(field) or (), strict=True)
+            out[field] = [{**container, "image": was.get("image", "")} for container, was in pairs]
     fields = ["activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"]
     if before.get("terminationGracePeriodSeconds", 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         fields.append("terminationGracePeriodSeconds")

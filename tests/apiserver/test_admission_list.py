@@ -12,6 +12,7 @@ OURS = {
     "Escalation",
     "CustomDefinitions",
     "CertificateRequesters",
+    "PodCertificateRequests",
     "TrustAnchors",
     "FirstStatus",
     "TypeChecking",

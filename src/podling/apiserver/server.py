@@ -43,6 +43,7 @@ from podling.apiserver.registry.bootstrap import SERVER, bootstrap
 from podling.apiserver.registry.bootstraptokens import BootstrapTokens
 from podling.apiserver.registry.continuetokens import ContinueTokens
 from podling.apiserver.registry.heads import Describer
+from podling.apiserver.registry.legacytokens import Tracking, Uses
 from podling.apiserver.registry.served import Resources
 from podling.apiserver.registry.serviceaccounts import TokenIssuer, TokenReader
 from podling.apiserver.registry.services import Allocator
@@ -112,6 +113,10 @@ class ApiServer:
         self._chain = Chain(chain, aggregator)
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
+        if self.config.token_key:
+            tracking = Tracking(self.backend, self._uses)
+            await tracking.start()
+            self._tasks.start("legacy tokens", tracking.run())
         assert self._extension is not None
         client = self._extension.client
         await CustomResources(self.backend, self._catalog, self._describer, self._tasks, client).start()
@@ -167,7 +172,9 @@ class ApiServer:
         config, env = self.config, self.env
         authorizer = authorizer_of(config, cache)
         signer = TokenSigner(config.token_key) if config.token_key else None
-        accounts = TokenReader(signer.verifier, env, cache, config.issuer, config.audiences) if signer else None
+        self._uses = Uses(env)
+        reading = (env, cache, config.issuer, config.audiences, self._uses.used)
+        accounts = TokenReader(signer.verifier, *reading) if signer else None
         resources = Resources(self._catalog, self._schemas)
         self._extension = Extension(env, cache, self._dialer, resources, authorizer)
         return Backend(

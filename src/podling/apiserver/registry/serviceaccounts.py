@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from podling.api.objects import key_of
+from podling.api.objects import Object, key_of
 from podling.apiserver.message import User
 from podling.env import Env, parse_rfc3339
 from podling.pki.tokens import InvalidToken, TokenSigner, TokenVerifier
@@ -25,6 +25,8 @@ REMEMBERED = 4096
 PRIVATE = "kubernetes.io"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 LEGACY_CLAIM = "kubernetes.io/serviceaccount/"
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
+"""A label on a Secret whose token nobody used for a year: who takes it off may use the token again."""
 CLOCKS_APART, LEEWAY = 60.0, 60.0
 EXTENSION = 365 * 86400
 
@@ -33,8 +35,16 @@ class TokenReader:
     """Authenticates bearer tokens."""
 
     def __init__(
-        self, verifier: TokenVerifier, env: Env, cache: WatchCache, issuer: str, audiences: Sequence[str]
+        self,
+        verifier: TokenVerifier,
+        env: Env,
+        cache: WatchCache,
+        issuer: str,
+        audiences: Sequence[str],
+        used: Callable[[Object], None] = lambda secret: None,
     ) -> None:
+        """`used` is told the Secret of a token without an end whenever that is good."""
+        self._used = used
         self._verifier, self._env, self._cache = verifier, env, cache
         self._issuer, self._audiences = issuer, tuple(audiences)
         self._verified: OrderedDict[str, Claims] = OrderedDict()
@@ -86,7 +96,7 @@ class TokenReader:
         """A token without an end lives as long as the Secret that holds it, and its account."""
         namespace = str(claims.get(f"{LEGACY_CLAIM}namespace", ""))
         secret = self._cache.get(key_of("", "secrets", namespace, str(claims.get(f"{LEGACY_CLAIM}secret.name", ""))))
-        if secret is None or secret.head.deleting:
+        if secret is None or secret.head.deleting or secret.head.labels.get(INVALID_SINCE):
             return None
         held = (secret.json().get("data") or {}).get("token", "")
         if not hmac.compare_digest(held.encode(), base64.b64encode(token.encode())):
@@ -94,6 +104,7 @@ class TokenReader:
         name, uid = (str(claims.get(f"{LEGACY_CLAIM}service-account.{each}", "")) for each in ("name", "uid"))
         if not self._lives("serviceaccounts", namespace, {"name": name, "uid": uid}):
             return None
+        self._used(secret)
         return user_of(namespace, name, uid, {})
 
     def _claims(self, token: str) -> Claims | None:

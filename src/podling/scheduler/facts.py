@@ -34,7 +34,8 @@ class PodFacts(msgspec.Struct, frozen=True, gc=False):
 
 def facts_of(key: str, pod: Pod) -> PodFacts:
     spec = pod.spec
-    asked, ports = requests.of_pod(spec), requests.host_ports(spec)
+    counted = requests.standing(pod)
+    asked, ports = requests.of_pod(counted), requests.host_ports(spec)
     signature = msgspec.json.encode(
         (
             sorted(asked.items()),
@@ -48,7 +49,7 @@ def facts_of(key: str, pod: Pod) -> PodFacts:
         ),
         order="sorted",
     )
-    usage = requests.of_pod(spec, with_defaults=True)
+    usage = requests.of_pod(counted, with_defaults=True)
     claims = _claims(pod) if spec.volumes else ()
     return PodFacts(key, pod.metadata.uid, pod, asked, usage, ports, signature, wishes_of(pod), claims)
 

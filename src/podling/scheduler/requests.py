@@ -8,11 +8,17 @@ as a whole replaces that of its containers (the documentation's "Resource sharin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
+
+import msgspec
 
 from podling.api import quantity
-from podling.api.kinds.core.container import Container
+from podling.api.kinds.core.container import Container, ResourceRequirements
+from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podspec import PodSpec
+
+_PENDING = "PodResizePending"
+_RESIZING = (_PENDING, "PodResizeInProgress")
 
 Amounts = Mapping[str, int]
 """By resource name; CPU in thousandths, everything else in whole units."""
@@ -52,6 +58,38 @@ def of_pod(spec: PodSpec, *, with_defaults: bool = False) -> dict[str, int]:
         total |= amounts(spec.resources.requests)
     _add(total, amounts(spec.overhead))
     return total
+
+
+def standing(pod: Pod) -> PodSpec:
+    """The spec with what counts as asked for. While other amounts are wished for a running Pod and not yet given, a
+    container counts for the largest of what it wishes, was allotted and has; a wish that can never be had is none."""
+    told = {each.type: each.reason for each in pod.status.conditions if each.type in _RESIZING}
+    if not told:
+        return pod.spec
+    statuses = {each.name: each for each in (*pod.status.container_statuses, *pod.status.init_container_statuses)}
+    hopeless = told.get(_PENDING) == "Infeasible"
+
+    def counted(container: Container) -> Container:
+        status = statuses.get(container.name)
+        if status is None:
+            return container
+        has = status.resources.requests if status.resources is not None else {}
+        amounts = [status.allocated_resources, has, *([] if hopeless else [container.resources.requests])]
+        most = {name: _most(name, amounts) for given in amounts for name in given}
+        return msgspec.structs.replace(container, resources=ResourceRequirements(requests=most))
+
+    spec = pod.spec
+    return msgspec.structs.replace(
+        spec,
+        containers=tuple(map(counted, spec.containers)),
+        init_containers=tuple(counted(each) if _is_sidecar(each) else each for each in spec.init_containers),
+    )
+
+
+def _most(name: str, given: Iterable[Mapping[str, str]]) -> str:
+    """The largest of several amounts of one resource, as it was written."""
+    texts = [each[name] for each in given if name in each]
+    return max(texts, key=partial(amount, name))
 
 
 def host_ports(spec: PodSpec) -> tuple[tuple[str, str, int], ...]:

@@ -90,6 +90,8 @@ class CustomServed(Served):
 
     __slots__ = ("_custom", "_kept", "_plain", "_since", "_size", "waits")
 
+    schema_stays = False
+
     def __init__(self, entry: CustomResource, hub: Resource, type_: Type, hub_type: Type) -> None:
         super().__init__(entry, hub, type_, hub_type)
         self._kept: dict[str, tuple[Object, bytes | None]] = {}

@@ -28,6 +28,7 @@ from podling.apiserver.registry.patching import Patch, parse_patch
 from podling.apiserver.registry.served import Served
 
 Json = dict[str, Any]
+_HEADLINE = ("apiVersion", "kind", "metadata")
 
 
 async def patch(backend: Backend, request: Request) -> Response:
@@ -39,10 +40,10 @@ async def patch(backend: Backend, request: Request) -> Response:
     served = backend.resources.get(target.group, target.version, target.plural)
     dry = dry_run(request)
     mode = field_validation(request)
-    apply = parse_patch(request.headers.get("content-type", ""), request.body, served.type)
+    given = parse_patch(request.headers.get("content-type", ""), request.body, served.type)
 
     def make(old: Json) -> Json:
-        return patched(request, served, apply, mode, old)
+        return patched(request, served, given, mode, old)
 
     wanted = Change(
         served, target.namespace, target.name, make, target.subresource, dry, Record(backend, request, served)
@@ -50,17 +51,18 @@ async def patch(backend: Backend, request: Request) -> Response:
     return written(backend, request, served, await change(backend, request, wanted))
 
 
-def patched(request: Request, served: Served, apply: Patch, mode: FieldValidation, old: Json) -> Json:
+def patched(request: Request, served: Served, given: Patch, mode: FieldValidation, old: Json) -> Json:
     """The new hub object. Raises BadRequest, Invalid."""
     target = request.target
     assert target is not None
     revision = old["metadata"]["resourceVersion"]
-    new = apply(served.entry.from_hub(old))
+    new = given.apply(served.entry.from_hub(old))
     if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
         raise BadRequest("the patch does not leave an object")
     record = new["metadata"].pop("managedFields", None)  # read by whoever keeps it
     if served.type is not None:
-        new = _checked(request, new, served.type, mode)
+        kept = _kept(new, given.touched) if served.schema_stays else {}
+        new = _checked(request, new, kept, served.type, mode)
     place(new, served, target.namespace, target.name)
     new["kind"], new["apiVersion"] = served.entry.kind, served.entry.api_version
     if new["metadata"].get("resourceVersion") == revision:
@@ -72,10 +74,18 @@ def patched(request: Request, served: Served, apply: Patch, mode: FieldValidatio
     return hub
 
 
-def _checked(request: Request, new: Json, type_: Type, mode: FieldValidation) -> Json:
+def _kept(new: Json, touched: frozenset[str] | None) -> Json:
+    """What stays as it was stored, and was checked and defaulted then: mostly the larger part."""
+    if touched is None:
+        return {}
+    return {name: value for name, value in new.items() if name not in touched and name not in _HEADLINE}
+
+
+def _checked(request: Request, new: Json, kept: Json, type_: Type, mode: FieldValidation) -> Json:
     shown = orjson.dumps(new)
+    order = [*new]
     try:
-        checked = check(new, type_, mode)
+        checked = check({name: value for name, value in new.items() if name not in kept}, type_, mode)
     except FieldTypeError as error:
         raise invalid("", "", [invalid_value("patch", shown.decode(), str(error))]) from None
     if checked.errors:
@@ -84,4 +94,5 @@ def _checked(request: Request, new: Json, type_: Type, mode: FieldValidation) ->
         request.warn(text)
     value: Json = checked.value
     apply_defaults(value, type_)
-    return value
+    value |= kept
+    return {name: value[name] for name in dict.fromkeys((*order, *value)) if name in value}

@@ -52,7 +52,7 @@ async def patch_scale(backend: Backend, request: Request) -> Response:
         obj = await apply_scale(backend, request, served, scale, type_, api_version)
         return shown(backend, request, scale_of(obj.json(), scale, api_version))
     type_ = _type(backend, served)
-    apply = parse_patch(request.headers.get("content-type", ""), request.body, type_)
+    apply = parse_patch(request.headers.get("content-type", ""), request.body, type_).apply
 
     def make(old: Json) -> Json:
         revision = old["metadata"]["resourceVersion"]

@@ -6,7 +6,7 @@ Server-side apply is not among them: it is no change of one object alone (`endpo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,13 +16,19 @@ from podling.api.schema import Type
 from podling.api.schema.gojson import complaint
 
 Json = dict[str, Any]
-Patch = Callable[[Json], Json]
-"""An object (changed in place or not) to the patched one. Raises ApiError."""
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+
+class Patch(NamedTuple):
+    """`apply` takes an object (changed in place or not) to the patched one and raises ApiError."""
+
+    apply: Callable[[Json], Json]
+    touched: frozenset[str] | None = None
+    """The fields at the top that it may change; None: any."""
 
 
 def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
@@ -40,8 +46,15 @@ def parse_patch(content_type: str, body: bytes, type_: Type | None) -> Patch:
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"error decoding patch: {complaint(body)}") from error
     if kind == JSON_PATCH:
-        return lambda obj: json_patch(obj, patch)
+        return Patch(lambda obj: json_patch(obj, patch))
     if kind == MERGE_PATCH:
-        return lambda obj: merge_patch(obj, patch)
+        return Patch(lambda obj: merge_patch(obj, patch), _touched(patch))
     assert type_ is not None
-    return lambda obj: strategic_merge_patch(obj, patch, type_)
+    return Patch(lambda obj: strategic_merge_patch(obj, patch, type_), _touched(patch))
+
+
+def _touched(patch: Any) -> frozenset[str] | None:
+    """A strategic patch may begin with directives (`$patch`), which concern the whole."""
+    if not isinstance(patch, dict) or any(key.startswith("$") for key in patch):
+        return None
+    return frozenset(patch)

@@ -42,6 +42,9 @@ class Served:
     waits: bool = False
     """Whether objects have to be made `ready` before they are shown: versions that a webhook converts."""
 
+    schema_stays: bool = True
+    """Whether what is stored meets the type of today: definitions of custom resources change."""
+
     def __init__(self, entry: Resource, hub: Resource, type_: Type | None, hub_type: Type | None) -> None:
         self.entry, self.hub, self.type = entry, hub, type_
         self._status = _zero_status(hub_type) if entry.declaration.strategy.status else b""

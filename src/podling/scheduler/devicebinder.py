@@ -27,6 +27,8 @@ from podling.scheduler.plugins.dynamicresources import Wanted
 from podling.scheduler.snapshot import Snapshot
 
 ATTEMPTS = 5
+UNSURE = 0.1
+"""Seconds before a write without an answer is tried again."""
 log = logging.getLogger(__name__)
 
 
@@ -125,22 +127,26 @@ class DeviceBinder:
     async def _write(self, facts: PodFacts, wanted: Reservation) -> int:
         """The revision of the claim that is reserved for the Pod."""
         namespace, _, name = wanted.claim.key.partition("/")
-        for attempt in range(ATTEMPTS):
-            body = (await self._rest.get(RESOURCECLAIMS, namespace, name)).object
-            _check(body, wanted)
+        conflicts = 0
+        while True:
             try:
+                body = (await self._rest.get(RESOURCECLAIMS, namespace, name)).object
+                _check(body, wanted)
                 if wanted.allocation is not None and FINALIZER not in (body["metadata"].get("finalizers") or ()):
                     body["metadata"].setdefault("finalizers", []).append(FINALIZER)
                     body = (await self._rest.update(RESOURCECLAIMS, namespace, name, body)).object
                 answer = await self._rest.update_status(
                     RESOURCECLAIMS, namespace, name, self._told(body, facts, wanted)
                 )
-            except Conflict:
-                if attempt == ATTEMPTS - 1:
+            except ApiError as error:
+                # Whether it was written is not known, and devices that are given back too early are given twice.
+                if isinstance(error, Conflict):
+                    conflicts += 1
+                if (error.code < 429) and not (isinstance(error, Conflict) and conflicts < ATTEMPTS):
                     raise
+                await self._env.sleep(UNSURE)
                 continue
             return answer.revision
-        raise AssertionError("unreachable")
 
     def _told(self, body: dict[str, Any], facts: PodFacts, wanted: Reservation) -> dict[str, Any]:
         status = body.setdefault("status", {})

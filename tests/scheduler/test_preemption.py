@@ -15,6 +15,7 @@ from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.preemption import Preemption
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.testing.faults import Faults
 from podling.testing.virtualtime import run
 from tests.scheduler.nodes import cluster, node, pod
 from tests.scheduler.test_scheduler import add_node, add_pod, events, node_of, scheduling
@@ -203,5 +204,26 @@ def test_the_scheduler_knows_the_budgets_of_the_api() -> None:
             await env.sleep(0.5)
             going = {name: (await rest.get(PODS, "default", name)).object for name in ("free", "guarded")}
             assert [name for name, body in going.items() if "deletionTimestamp" in body["metadata"]] == ["free"]
+
+    run(scenario())
+
+
+def test_a_victim_is_told_why_before_it_goes_and_the_pod_gets_its_room_though_most_writes_fail() -> None:
+    async def scenario() -> None:
+        async with scheduling(Faults(conflict=0.7, too_many=0.2)) as (rest, env):
+            body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
+            await rest.create(Resource("scheduling.k8s.io", "v1", "priorityclasses"), "", body | {"value": 1000})
+            for number in range(4):
+                await add_node(rest, f"n{number}", cpu="1")
+                await add_pod(rest, f"low{number}")
+            await env.sleep(30)
+            for number in range(4):
+                await add_pod(rest, f"high{number}", priorityClassName="high")
+            await env.sleep(200)
+            for number in range(4):
+                low = (await rest.get(PODS, "default", f"low{number}")).object
+                reasons = {each["type"]: each.get("reason") for each in low["status"]["conditions"]}
+                assert "deletionTimestamp" in low["metadata"]
+                assert reasons["DisruptionTarget"] == "PreemptionByScheduler"
 
     run(scenario())

@@ -80,8 +80,10 @@ class SchedulingQueue:
             heapq.heappush(self._times, (now + PATIENCE, key))
 
     def retry(self, key: str, now: float) -> None:
-        """Something went wrong that is not the Pod's fault (a lost answer): again after the back-off."""
+        """Something went wrong that is not the Pod's fault (a lost answer): again after the back-off, come what may."""
         if key in self._facts:
+            self._stuck.pop(key, None)
+            self._patience.pop(key, None)
             self._back_off(key, now)
 
     def wake(self, happened: int = Cause.ANYTHING) -> None:

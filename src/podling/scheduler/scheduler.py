@@ -151,8 +151,9 @@ class Scheduler:
         facts, decision = decided
         if isinstance(decision, Placement):
             await self._bind(facts, decision.node)
-        elif not decision.silent:
-            await self._writer.explain(facts, decision)
+        elif not decision.silent and not await self._writer.explain(facts, decision):
+            self._queue.retry(facts.key, self._env.monotonic())
+            self._wake.set()
 
     def _refuse(self, facts: PodFacts, decision: Unschedulable) -> None:
         if decision.silent:

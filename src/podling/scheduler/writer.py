@@ -47,25 +47,26 @@ class Writer:
             self._recorder.event(reference(found), "Normal", "Scheduled", message)
         return None
 
-    async def explain(self, facts: PodFacts, decision: Unschedulable) -> None:
-        """An event, the PodScheduled condition, and the evictions that make room."""
+    async def explain(self, facts: PodFacts, decision: Unschedulable) -> bool:
+        """An event, the PodScheduled condition, and the evictions that make room; False where some of it failed."""
         found = self._found(facts)
         if found is None:
-            return
+            return True
         self._journal(f"unschedulable {facts.key}: {decision.message}")
         self._recorder.event(reference(found), "Warning", "FailedScheduling", decision.message)
         status = self._condition(found, decision.message)
         if decision.preemption is not None:
             victims = (self._evict(facts, victim, decision.preemption) for victim in decision.preemption.victims)
-            await asyncio.gather(*victims)
+            if not all(await asyncio.gather(*victims)):
+                return False
             status["nominatedNodeName"] = decision.preemption.node
-        if status:
-            await self._patch_status(facts, status)
+        return not status or await self._patch_status(facts, status)
 
-    async def _evict(self, winner: PodFacts, victim: PodFacts, preemption: Preemption) -> None:
+    async def _evict(self, winner: PodFacts, victim: PodFacts, preemption: Preemption) -> bool:
+        """Whoever counts disruptions has to be told before the Pod goes, or it does not go."""
         found = self._found(victim)
         if found is None or found.head.deleting:
-            return
+            return True
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
@@ -73,16 +74,18 @@ class Writer:
             "message": "default-scheduler: preempting to accommodate a higher priority pod",
             "lastTransitionTime": rfc3339(self._env.now()),
         }
-        await self._patch_status(victim, {"conditions": [condition]})
+        if not await self._patch_status(victim, {"conditions": [condition]}):
+            return False
         head = found.head
         try:
             await self._rest.delete(PODS, head.namespace, head.name, uid=victim.uid)
         except ApiError as error:
             log.info("%s not evicted: %s", victim.key, error)
-            return
+            return isinstance(error, NotFound)
         self._journal(f"evict {victim.key} from {preemption.node} for {winner.key}")
         message = f"Preempted by pod {winner.uid} on node {preemption.node}"
         self._recorder.event(reference(found), "Normal", "Preempted", message)
+        return True
 
     def _condition(self, found: Object, message: str) -> dict[str, Any]:
         """The status to write; empty where the Pod says it already."""
@@ -100,15 +103,17 @@ class Writer:
         }
         return {"conditions": [condition]}
 
-    async def _patch_status(self, facts: PodFacts, status: dict[str, Any]) -> None:
+    async def _patch_status(self, facts: PodFacts, status: dict[str, Any]) -> bool:
         meta = facts.pod.metadata
         patch = {"metadata": {"uid": facts.uid}, "status": status}
         try:
             await self._rest.patch_status(PODS, meta.namespace, meta.name, patch, kind="strategic-merge")
         except NotFound:
-            return
+            return True
         except ApiError as error:
             log.info("%s: status not written: %s", facts.key, error)
+            return False
+        return True
 
     def _found(self, facts: PodFacts) -> Object | None:
         found = self._seen.by_key(facts.key)

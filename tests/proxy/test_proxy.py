@@ -15,7 +15,7 @@ import pytest
 from podling.apiserver.config import Config
 from podling.apiserver.server import ApiServer
 from podling.client.informer import Informers
-from podling.client.resources import ENDPOINTSLICES
+from podling.client.resources import ENDPOINTSLICES, NODES
 from podling.client.resources import SERVICES as SERVICE_RESOURCE
 from podling.client.transport import Transport
 from podling.env import SystemEnv
@@ -81,14 +81,16 @@ class Cluster:
         await self.proxy.wait_applied(services=answer.revision)
         return answer.object
 
-    async def endpoints(self, *addresses: str, name: str = "web") -> None:
-        """Make these the Service's endpoints, and wait until they are in force."""
-        made = {
+    async def endpoints(self, *addresses: str, name: str = "web", zones: tuple[str, ...] = ()) -> None:
+        """Make these the Service's endpoints, each hinted for a zone, and wait until they are in force."""
+        made: dict[str, Any] = {
             "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
             "ports": [{"name": "", "port": 8080, "protocol": "TCP"}],
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
         }
+        for endpoint, zone in zip(made["endpoints"], zones, strict=False):
+            endpoint["hints"] = {"forZones": [{"name": zone}]}
         found = await self.api.list(ENDPOINTSLICES, namespace="default", field_selector=f"metadata.name={name}")
         verb, path = ("PUT", name) if found.items else ("POST", "")
         answer = await self.api.request(verb, ENDPOINTSLICES.path("default", path), body=made)  # type: ignore[arg-type]
@@ -256,6 +258,21 @@ def test_rules_outlive_the_proxy_until_the_next_one_replaces_them() -> None:
         await made.endpoints(a)
         assert output("nft", "list", "ruleset") == ""
         assert await made.world.answers(3, front(web)) == {"a": 3}
+
+    run("nftables", scenario)
+
+
+def test_the_zone_of_the_node_decides_which_endpoints_are_near() -> None:
+    async def scenario(made: Cluster) -> None:
+        (a, _), (b, _) = await made.world.pod("a"), await made.world.pod("b")
+        web = await made.service()
+        await made.endpoints(a, b, zones=("here", "there"))
+        assert set(await made.world.answers(30, front(web))) == {"a", "b"}
+        node = {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "there"}}}
+        await made.api.request("POST", NODES.path(), body=node)
+        async with asyncio.timeout(5):
+            while set(await made.world.answers(10, front(web))) != {"b"}:
+                await asyncio.sleep(0.01)
 
     run("nftables", scenario)
 

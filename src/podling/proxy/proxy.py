@@ -18,7 +18,7 @@ import msgspec
 
 from podling.api.objects import Object
 from podling.client.informer import Informers
-from podling.client.resources import ENDPOINTSLICES, SERVICES
+from podling.client.resources import ENDPOINTSLICES, NODES, SERVICES
 from podling.env import Env
 from podling.network.publish import Listeners, Published, Publisher
 from podling.network.relay import Balancer, Fixed
@@ -32,6 +32,7 @@ from podling.supervise import Supervisor
 
 log = logging.getLogger(__name__)
 
+ZONE = "topology.kubernetes.io/zone"
 _SLICE = 64
 _HOST_PORTS = ""
 """Stands for the namespace where a key means a Pod's host ports; no namespace is called so."""
@@ -79,6 +80,7 @@ class Proxy:
         self._env, self._config, self._listeners, self._permits = env, config, listeners, permits
         self._place = Place(config.node, config.node_ip)
         self._services, self._slices = informers.of(SERVICES), informers.of(ENDPOINTSLICES)
+        self._nodes = informers.of(NODES)
         self._slices_of: dict[ServiceKey, dict[str, Object]] = {}
         self._table = Table()
         self._dirty: dict[ServiceKey, None] = {}
@@ -100,6 +102,7 @@ class Proxy:
         """Until cancelled; the kernel's rules stay for the next process, so that open connections live on."""
         self._services.on_change(self._on_service)
         self._slices.on_change(self._on_slice)
+        self._nodes.on_change(self._on_node)
         for informer in (self._services, self._slices):
             informer.on_advance(self._wake.set)
             await informer.wait_synced()
@@ -164,6 +167,14 @@ class Proxy:
         for found in (old, new):
             if found is not None:
                 self._dirty[(found.head.namespace, found.head.name)] = None
+
+    def _on_node(self, old: Object | None, new: Object | None) -> None:
+        """The zone of our own node decides which endpoints are near."""
+        zone = new.head.labels.get(ZONE, "") if new is not None else ""
+        if new is not None and new.head.name == self._place.node and zone != self._place.zone:
+            self._place = self._place._replace(zone=zone)
+            self._dirty |= {(each.head.namespace, each.head.name): None for each in self._services.list()}
+            self._wake.set()
 
     def _on_slice(self, old: Object | None, new: Object | None) -> None:
         if old is not None and (key := service_of(old.head.namespace, old.head.labels)) is not None:

@@ -47,6 +47,8 @@ class Policing:
 
     def permits(self, client: str, target: Address, protocol: str) -> bool:
         """Whether a relay of the node may carry this client's connection to an endpoint; nodes themselves are free."""
+        if not (self._judgement.ingress.isolated or self._judgement.egress.isolated):
+            return True
         source, goal = IPv4Address(client), IPv4Address(target[0])
         if source.is_loopback or source in self._nodes or goal in self._nodes:
             return True

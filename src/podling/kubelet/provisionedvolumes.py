@@ -12,7 +12,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from podling.api.errors import ApiError, NotFound
+from podling.api.errors import ApiError, Conflict, NotFound
 from podling.api.kinds.core.persistentvolume import PersistentVolume
 from podling.api.objects import Object
 from podling.client.informer import Informer
@@ -25,7 +25,7 @@ from podling.reconcile.hostpathvolumes import FINALIZER, ON_NODE, is_ours, may_l
 from podling.supervise import Supervisor
 
 OPEN = 0o777
-RETRY = 5.0
+AT_ONCE, RETRY = 0.05, 5.0
 log = logging.getLogger(__name__)
 
 
@@ -64,6 +64,10 @@ class ProvisionedVolumes:
                 for found in [each for each in self._volumes.list() if _is_due(each)]:
                     try:
                         await self._remove(found)
+                    except Conflict:
+                        # Others take their finalizers off at the same time.
+                        await self._env.sleep(AT_ONCE)
+                        self._wake.set()
                     except (ApiError, OSError) as error:
                         log.warning("volume %s: %s", found.head.name, error)
                         await self._env.sleep(RETRY)

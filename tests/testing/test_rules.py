@@ -183,8 +183,11 @@ def test_what_belongs_to_somebody_stays_with_them() -> None:
     owner = thing("ReplicaSet", "rs", spec={"replicas": 1})
     mine = pod("mine", owner)
     assert "mine was made an orphan of ReplicaSet rs" in Played().tell(owner, mine, pod("mine"))[0]
-    leaving = owner | {"metadata": owner["metadata"] | {"finalizers": ["orphan"]}}
-    assert Played().tell(owner, mine, leaving, pod("mine")) == []
+    asked = Played()
+    asked.watchman.world.may_orphan["apps/replicasets", "default", "rs"] = None
+    assert asked.tell(owner, mine, pod("mine")) == []
+    scratch = [thing("PersistentVolumeClaim", "mine-scratch", each) for each in (mine, None)]
+    assert "mine-scratch was made an orphan of Pod mine" in Played().tell(mine, *scratch)[0]
     web, first = rolling(1, surge=1, unavailable=0)
     played = Played()
     played.tell(web, first)

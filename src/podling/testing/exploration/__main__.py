@@ -11,18 +11,17 @@ from contextlib import closing
 
 from podling.testing.exploration.explore import explore
 
+TELL_EVERY = 500
 AT_ONCE = 4
 """Seeds that a process takes at a time; who stops at the first broken rule waits for no more."""
 
 
-def violations(first: int, count: int, jobs: int | None = None) -> Generator[tuple[int, tuple[str, ...]], None, None]:
-    """(seed, the rules it broke) in order of seeds, for those of `count` seeds that broke any."""
+def explored(first: int, count: int, jobs: int | None = None) -> Generator[tuple[int, tuple[str, ...]], None, None]:
+    """(seed, the rules it broke) of each of `count` seeds, in their order."""
     seeds = range(first, first + count)
     pool = ProcessPoolExecutor(jobs or os.cpu_count())
     try:
-        for seed, broken in pool.map(_broken, seeds, chunksize=AT_ONCE):
-            if broken:
-                yield seed, broken
+        yield from pool.map(_broken, seeds, chunksize=AT_ONCE)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -38,12 +37,15 @@ def main() -> None:
     parser.add_argument("--stop", action="store_true", help="stop at the first broken rule")
     given = parser.parse_args()
     found = 0
-    with closing(violations(given.first, given.count)) as alarms:
-        for seed, broken in alarms:
-            found += 1
-            print(f"seed {seed}: {broken[0]}", flush=True)
-            if given.stop:
+    with closing(explored(given.first, given.count)) as outcomes:
+        for number, (seed, broken) in enumerate(outcomes, 1):
+            found += bool(broken)
+            if broken:
+                print(f"seed {seed}: {broken[0]}", flush=True)
+            if broken and given.stop:
                 break
+            if number % TELL_EVERY == 0:
+                print(f"{number} seeds, {found} broke a rule", file=sys.stderr, flush=True)
     print(f"{found} of {given.count} seeds broke a rule; `podling simulate --seed N` tells one as a story")
     sys.exit(bool(found))
 

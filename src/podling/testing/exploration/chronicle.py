@@ -99,6 +99,7 @@ def _phase(pod: Json) -> str:
 
 
 _TELLING: Final[dict[str, Callable[[Json | None, Json | None], Iterator[str]]]] = {
+    "ConfigMap": _gone,
     "CronJob": _gone,
     "DaemonSet": _gone,
     "Deployment": _scaled,

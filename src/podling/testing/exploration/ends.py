@@ -11,7 +11,7 @@ from typing import Any, Final
 from podling.testing.exploration.plan import FAILING_IMAGE
 from podling.testing.exploration.rules.limits import counted
 from podling.testing.exploration.rules.rollouts import node_meant
-from podling.testing.exploration.world import World, active, holds, labelled, ready, unplaced
+from podling.testing.exploration.world import World, active, controller_of, holds, labelled, ready, unplaced
 
 Json = dict[str, Any]
 Check = Callable[[World, Json], Iterator[str]]
@@ -124,6 +124,8 @@ def _claim(world: World, obj: Json) -> Iterator[str]:
     """There are always more volumes than claims."""
     name, volume = obj["metadata"]["name"], obj["spec"].get("volumeName", "")
     held = world.get("core/persistentvolumes", "", volume) if volume else None
+    if name.endswith("-scratch") and not controller_of(obj):
+        yield f"claim {name} is left without its Pod"
     if obj.get("status", {}).get("phase") != "Bound" or held is None:
         yield f"claim {name} is {obj.get('status', {}).get('phase')} ({volume})"
     elif held["spec"].get("claimRef", {}).get("uid") != obj["metadata"]["uid"]:

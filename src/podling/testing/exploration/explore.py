@@ -39,6 +39,7 @@ WATCHED = (
     "autoscaling/horizontalpodautoscalers/",
     "batch/cronjobs/",
     "batch/jobs/",
+    "core/configmaps/",
     "core/namespaces/",
     "core/nodes/",
     "core/persistentvolumeclaims/",
@@ -51,16 +52,16 @@ WATCHED = (
     "policy/poddisruptionbudgets/",
     "scheduling.k8s.io/priorityclasses/",
 )
-PATIENCE = 1100.0
-"""Virtual seconds of calm in which everything has to be as it must: who failed often looks again after a thousand."""
+PATIENCE = 2100.0
+"""Virtual seconds of calm in which everything has to be as it must: who failed often looks again after a thousand, and
+may so make room for another who does."""
 STILL = 65.0
 """Seconds in which at last nobody writes anything but signs of life."""
 ANEW = 20.0
 """Seconds in which components that were started anew would have found something to do."""
 _SIGNS_OF_LIFE = ("/leases/", "/events", "/nodes/")
-_FORGOTTEN = ("/horizontalpodautoscalers/", "kube-scheduler: PATCH /api/v1/namespaces/default/pods/")
-"""What an autoscaler recommended lately is only in its memory; why a Pod waits is told again at the next try only,
-should the telling fail."""
+_FORGOTTEN = ("/horizontalpodautoscalers/",)
+"""What an autoscaler recommended lately is only in its memory."""
 MOST_WRITES = 10_000
 """Ten times what the busiest history needs."""
 
@@ -192,17 +193,23 @@ class _History:
     # The end.
 
     async def _rested(self) -> None:
-        deadline = self._env.monotonic() + PATIENCE
-        while left := unfinished(self._watchman.world, self._watchman.acknowledged):
-            if self._env.monotonic() > deadline:
+        """As it was asked for, and for a while nobody has anything to do; a quota that is given free late brings both
+        about once more."""
+        deadline, world = self._env.monotonic() + PATIENCE, self._watchman.world
+        noise: list[str] = []
+        while True:
+            left = unfinished(world, self._watchman.acknowledged)
+            if (left or noise) and self._env.monotonic() > deadline:
                 self._watchman.violations += [f"after {PATIENCE:.0f} s of calm: {text}" for text in left]
-                return
-            await self._env.sleep(5.0)
-        self._tell("everything is as it was asked for")
-        while noise := await self._noise(STILL):
-            if self._env.monotonic() > deadline:
                 self._watchman.violations += [f"nothing comes to rest: {line}" for line in noise[-3:]]
                 return
+            if left:
+                await self._env.sleep(5.0)
+                continue
+            noise = await self._noise(STILL)
+            if not noise and not unfinished(world, self._watchman.acknowledged):
+                break
+        self._tell("everything is as it was asked for, and nobody has anything to do")
         if self._settled:
             await self._started_anew()
 

@@ -24,7 +24,14 @@ from podling.testing.exploration.world import (
 
 Json = dict[str, Any]
 Name = tuple[str, str, str]
-OWNED = ("core/pods", "apps/replicasets", "apps/controllerrevisions", "batch/jobs")
+OWNED = (
+    "apps/controllerrevisions",
+    "apps/replicasets",
+    "batch/jobs",
+    "core/configmaps",
+    "core/persistentvolumeclaims",
+    "core/pods",
+)
 LEAVING = (*OWNERS.values(), "core/namespaces", "core/persistentvolumeclaims")
 """What takes along what belongs to it, or has to wait for it."""
 
@@ -84,9 +91,6 @@ def _nobody_goes_for_ever(world: World) -> Iterator[str]:
         for obj in world.all(resource):
             if terminating(obj):
                 yield f"{obj['kind']} {obj['metadata']['name']} is still being deleted"
-    for pod in world.all("core/pods"):
-        if terminating(pod):
-            yield f"Pod {pod['metadata']['name']} is still being deleted"
 
 
 def _nobody_waits_in_vain(world: World) -> Iterator[str]:
@@ -103,7 +107,7 @@ def _nobody_waits_in_vain(world: World) -> Iterator[str]:
 
 
 def _needs_a_claim(pod: Json) -> bool:
-    return any("persistentVolumeClaim" in each for each in pod["spec"].get("volumes") or ())
+    return any("persistentVolumeClaim" in each or "ephemeral" in each for each in pod["spec"].get("volumes") or ())
 
 
 def _could_take(world: World, node: str, pod: Json) -> bool:

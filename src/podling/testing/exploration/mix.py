@@ -13,6 +13,7 @@ from podling.testing.exploration.deeds import (
     cronjob,
     daemonset,
     deployment,
+    family,
     important,
     job,
     replicas,
@@ -20,6 +21,7 @@ from podling.testing.exploration.deeds import (
     statefulset,
 )
 from podling.testing.exploration.deeds.drawing import Maker, moment, thing
+from podling.testing.exploration.deeds.held import held
 from podling.testing.exploration.plan import Create, Move, Plan
 from podling.testing.faults import Faults
 
@@ -48,6 +50,9 @@ def plan_of(seed: int) -> Plan:
     moves: list[Move] = []
     for number, kind in enumerate(chance.sample(sorted(WORKLOADS), k=chance.choice((1, 2, 2, 3))), 1):
         moves += WORKLOADS[kind](chance, f"{kind}{number}", "default")
+    if chance.random() < 0.35:
+        moves += family.moves(chance, "family", "default")
+    moves = held(chance, moves)
     if chance.random() < 0.25:
         moves.append(_quota(chance))
     if chance.random() < 0.7:

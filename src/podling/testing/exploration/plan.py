@@ -26,12 +26,13 @@ FAILING_IMAGE: Final = "broken:1"
 
 
 class Create(msgspec.Struct, frozen=True):
-    """`namespace` is empty for what lies in none."""
+    """`namespace` is empty for what lies in none; `owner` names an object of the same resource that it belongs to."""
 
     at: float
     resource: Resource
     body: Json
     namespace: str = NAMESPACE
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -56,6 +57,16 @@ class Delete(msgspec.Struct, frozen=True):
     namespace: str = NAMESPACE
 
 
+class Release(msgspec.Struct, frozen=True):
+    """A finalizer is taken away."""
+
+    at: float
+    resource: Resource
+    name: str
+    finalizer: str
+    namespace: str = NAMESPACE
+
+
 class Evict(msgspec.Struct, frozen=True):
     """The eviction of the n-th Pod (in order of names) of an application."""
 
@@ -66,8 +77,9 @@ class Evict(msgspec.Struct, frozen=True):
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """`silence` a component and start it again after so many seconds, `crash` it after its next few writes, `taint` or
-    `cordon` a node for so long, `remove` one, stop the `server`, or set the clock so far (`jump`)."""
+    """`silence` a component and start it again after so many seconds, or `crash` it after its next few writes; let a
+    node repel Pods for so long (`taint`), those that are there, too (`expel`), `cordon` or `drain` it, or `remove` the
+    machine; stop the `server`, or set the clock so far (`jump`)."""
 
     at: float
     what: str
@@ -77,7 +89,7 @@ class Trouble(msgspec.Struct, frozen=True):
     """How many more writes a component may make before it crashes."""
 
 
-Move = Create | Change | Delete | Evict | Trouble
+Move = Create | Change | Delete | Release | Evict | Trouble
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from podling.testing.exploration.plan import Change, Create, Delete, Evict, Trouble
+from podling.testing.exploration.plan import Change, Create, Delete, Evict, Move, Release, Trouble
 
 Json = dict[str, Any]
 
 
-def deed(move: Create | Change | Delete | Evict | Trouble) -> str:
+def deed(move: Move) -> str:
     match move:
         case Create():
             what, said = f"{move.body['kind']} {_where(move.namespace)}{move.name}", ", ".join(_about(move.body))
-            return f"the user creates {what}" + (f": {said}" if said else "")
+            belonging = f" that belongs to {move.owner}" if move.owner else ""
+            return f"the user creates {what}{belonging}" + (f": {said}" if said else "")
         case Change():
             what = f"{move.resource.plural} {_where(move.namespace)}{move.name}"
             return f"the user changes {what}: {_changes(move.spec)}"
@@ -22,6 +23,8 @@ def deed(move: Create | Change | Delete | Evict | Trouble) -> str:
             how = {"Foreground": " and waits for what it owns", "Orphan": " and leaves what it owns"}
             what = f"{move.resource.plural} {_where(move.namespace)}{move.name}"
             return f"the user deletes {what}{how.get(move.propagation, '')}"
+        case Release():
+            return f"the user takes the finalizer {move.finalizer} from {move.resource.plural} {move.name}"
         case Evict():
             return f"the user evicts a Pod of {move.app}"
         case Trouble():
@@ -37,6 +40,8 @@ _TROUBLES: dict[str, Callable[[Trouble], str]] = {
     "crash": lambda move: f"TROUBLE: {move.target} crashed right after a write and stays away for {move.seconds:g} s",
     "remove": lambda move: f"TROUBLE: {move.target} is taken out of the cluster for {move.seconds:g} s",
     "taint": lambda move: f"TROUBLE: {move.target} gets a taint that keeps new Pods away, for {move.seconds:g} s",
+    "expel": lambda move: f"TROUBLE: {move.target} gets a taint that sends all Pods away, for {move.seconds:g} s",
+    "drain": lambda move: f"TROUBLE: {move.target} is cordoned and its Pods are evicted, for {move.seconds:g} s",
     "cordon": lambda move: f"TROUBLE: {move.target} is cordoned for {move.seconds:g} s",
     "server": lambda move: f"TROUBLE: the API server is gone for {move.seconds:g} s",
     "jump": lambda move: (
@@ -71,6 +76,8 @@ def _about(body: Json) -> Iterator[str]:
         yield f"{spec['minReplicas']} to {spec['maxReplicas']} replicas of {spec['scaleTargetRef']['name']}"
     if "value" in body:
         yield f"value {body['value']}"
+    if "finalizers" in body["metadata"]:
+        yield f"held by the finalizer {body['metadata']['finalizers'][0]}"
     if "volumeClaimTemplates" in spec:
         yield "a volume of its own for each Pod"
     job = spec.get("jobTemplate", {}).get("spec", {})

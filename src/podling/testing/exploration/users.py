@@ -5,21 +5,23 @@ Every deed is told to the story, and what was acknowledged to the watchman, who 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from podling.api.errors import ApiError, Conflict, Forbidden, NotFound
 from podling.client.resources import NODES, PODS
 from podling.client.transport import Answer, Resource, Verb
-from podling.testing.exploration.plan import Change, Create, Delete, Evict, Move, Trouble
+from podling.testing.exploration.plan import Change, Create, Delete, Evict, Move, Release, Trouble
 from podling.testing.exploration.sentences import deed
 from podling.testing.exploration.watchman import Name, Watchman
-from podling.testing.exploration.world import labelled
+from podling.testing.exploration.world import active, controller_of, labelled, same_taint
 from podling.testing.simulation import Simulation
 
 Json = dict[str, Any]
 MERGE = "application/merge-patch+json"
 TRIES, PAUSE = 40, 0.5
+AGAIN = 5.0
+"""Seconds after which a drain asks again."""
 SIMULATED = "simulated"
 """The key of the taint that troubles put on nodes."""
 
@@ -39,6 +41,8 @@ class Users:
                 await self._change(move)
             case Delete():
                 await self._delete(move)
+            case Release():
+                await self._release(move)
             case Evict():
                 await self._evict(move)
             case Trouble():
@@ -48,9 +52,26 @@ class Users:
 
     async def _create(self, move: Create) -> None:
         self._tell(deed(move))
-        answer = await self._insisting("POST", move.resource.path(move.namespace), body=move.body)
-        if answer is not None:
+        body = await self._owned(move) if move.owner else move.body
+        answer = await self._insisting("POST", move.resource.path(move.namespace), body=body)
+        # What has an owner goes with it, unasked.
+        if answer is not None and not move.owner:
             self._watchman.acknowledged[_name(move)] = dict(move.body.get("spec", {}))
+
+    async def _owned(self, move: Create) -> Json:
+        """The body with a reference to its owner, as long as that is there."""
+        found = await self._insisting("GET", move.resource.path(move.namespace, move.owner))
+        if found is None:
+            return move.body
+        reference = {
+            "apiVersion": move.body["apiVersion"],
+            "kind": move.body["kind"],
+            "name": move.owner,
+            "uid": found.object["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        return move.body | {"metadata": move.body["metadata"] | {"ownerReferences": [reference]}}
 
     async def _change(self, move: Change) -> None:
         self._tell(deed(move))
@@ -63,6 +84,8 @@ class Users:
     async def _delete(self, move: Delete) -> None:
         self._tell(deed(move))
         self._watchman.asked_to_go[_name(move)] = None
+        if move.propagation == "Orphan":
+            self._watchman.world.may_orphan[_name(move)] = None
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": move.propagation}
         await self._insisting("DELETE", move.resource.path(move.namespace, move.name), body=body)
         self._watchman.acknowledged[_name(move)] = None
@@ -71,18 +94,23 @@ class Users:
                 if namespace == move.name:
                     self._watchman.acknowledged[resource, namespace, name] = None
 
+    async def _release(self, move: Release) -> None:
+        self._tell(deed(move))
+
+        def without(found: Json) -> Json:
+            kept = [each for each in found["metadata"].get("finalizers") or () if each != move.finalizer]
+            return {"metadata": {"finalizers": kept}}
+
+        await self._edit(move.resource, move.namespace, move.name, without)
+
     async def _evict(self, move: Evict) -> None:
         pods = [pod for pod in self._watchman.world.all("core/pods") if labelled(pod, {"app": move.app})]
         if not pods:
             return
         name = pods[move.number % len(pods)]["metadata"]["name"]
-        metadata = {"name": name, "namespace": move.namespace}
-        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        try:
-            await self._rest.create(PODS, move.namespace, eviction, name=name, subresource="eviction")
-            self._tell(f"the user evicts Pod {name}")
-        except ApiError as error:
-            self._tell(f"the user is not allowed to evict Pod {name}: {error}")
+        error = await self._ask_to_go(name, move.namespace)
+        told = "evicts" if error is None else "is not allowed to evict"
+        self._tell(f"the user {told} Pod {name}" + (f": {error}" if error is not None else ""))
 
     async def _insisting(self, verb: Verb, path: str, **more: Any) -> Answer | None:
         """The answer, after as many tries as it takes; None where what is asked about is not there, or where a
@@ -126,8 +154,10 @@ class Users:
             case "jump":
                 self._tell(deed(move))
                 simulation.env.jump(move.seconds)
-            case "taint" | "cordon":
-                await self._repel(move)
+            case "taint" | "expel" | "cordon":
+                await self._repel(move, self._env.sleep(move.seconds))
+            case "drain":
+                await self._repel(move, self._drained(move))
 
     async def _crash(self, move: Trouble) -> None:
         """Between two of its writes, at the latest when the plan is over."""
@@ -144,24 +174,52 @@ class Users:
         self._tell(f"{component} is back")
         simulation.start(component)
 
-    async def _repel(self, move: Trouble) -> None:
+    async def _repel(self, move: Trouble, meanwhile: Awaitable[None]) -> None:
         self._tell(deed(move))
         await self._mark(move, there=True)
-        await self._env.sleep(move.seconds)
+        await meanwhile
         self._tell(f"{move.target} takes Pods again")
         await self._mark(move, there=False)
 
+    async def _drained(self, move: Trouble) -> None:
+        """Whoever may be evicted is, again and again; what a DaemonSet put there stays."""
+        until = self._env.monotonic() + move.seconds
+        while self._env.monotonic() < until:
+            for pod in self._watchman.world.all("core/pods"):
+                there = pod["spec"].get("nodeName") == move.target and active(pod)
+                if there and controller_of(pod).get("kind") != "DaemonSet":
+                    await self._ask_to_go(pod["metadata"]["name"], pod["metadata"]["namespace"])
+            await self._env.sleep(AGAIN)
+
+    async def _ask_to_go(self, name: str, namespace: str) -> ApiError | None:
+        metadata = {"name": name, "namespace": namespace}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        try:
+            await self._rest.create(PODS, namespace, eviction, name=name, subresource="eviction")
+        except ApiError as error:
+            return error
+        return None
+
     async def _mark(self, move: Trouble, *, there: bool) -> None:
+        def marked(node: Json) -> Json:
+            if move.what in ("cordon", "drain"):
+                return {"spec": {"unschedulable": there or None}}
+            effect = "NoExecute" if move.what == "expel" else "NoSchedule"
+            taint = {"key": SIMULATED, "effect": effect}
+            others = [each for each in node["spec"].get("taints") or () if not same_taint(each, taint)]
+            return {"spec": {"taints": others + [taint] * there}}
+
+        await self._edit(NODES, "", move.target, marked)
+
+    async def _edit(self, resource: Resource, namespace: str, name: str, change: Callable[[Json], Json]) -> None:
         """As kubectl does: what is there is read, and written only if it still is."""
         for _ in range(TRIES):
             try:
-                node = (await self._rest.get(NODES, "", move.target)).object
-                spec: Json = {"unschedulable": there or None}
-                if move.what == "taint":
-                    others = [each for each in node["spec"].get("taints") or () if each["key"] != SIMULATED]
-                    spec = {"taints": others + [{"key": SIMULATED, "effect": "NoSchedule"}] * there}
-                metadata = {"resourceVersion": node["metadata"]["resourceVersion"]}
-                await self._rest.patch(NODES, "", move.target, {"metadata": metadata, "spec": spec})
+                found = (await self._rest.get(resource, namespace, name)).object
+                patch = change(found)
+                revision = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                body = patch | {"metadata": patch.get("metadata", {}) | revision}
+                await self._rest.patch(resource, namespace, name, body)
                 return
             except NotFound:
                 return

@@ -37,6 +37,8 @@ class World:
         self._repelling: dict[str, list[tuple[float, Json]]] = {}
         self._last_ready: dict[tuple[str, str], float] = {}
         self._succeeded: dict[str, dict[str, None]] = {}
+        self.may_orphan: dict[tuple[str, str, str], None] = {}
+        """(resource, namespace, name) of what a user deleted so that it leaves what it owns."""
 
     def apply(self, now: float, event: Event) -> tuple[Json | None, Json | None]:
         """The object before and after (None: it was or is not there)."""
@@ -71,11 +73,11 @@ class World:
     def _note_node(self, now: float, name: str, after: Json | None) -> None:
         spec = (after or {}).get("spec", {})
         repelling = [each for each in spec.get("taints") or () if each["effect"] != "PreferNoSchedule"]
-        if spec.get("unschedulable") and not any(_same(each, UNSCHEDULABLE) for each in repelling):
+        if spec.get("unschedulable") and not any(same_taint(each, UNSCHEDULABLE) for each in repelling):
             repelling.append(UNSCHEDULABLE)
         known = self._repelling.get(name, [])
         self._repelling[name] = [
-            next((old for old in known if _same(old[1], taint)), (now, taint)) for taint in repelling
+            next((old for old in known if same_taint(old[1], taint)), (now, taint)) for taint in repelling
         ]
 
     def losses(self, selector: Json, since: float) -> list[Loss]:
@@ -130,7 +132,7 @@ def _how(after: Json | None) -> Literal["evicted", "deleted", "otherwise"]:
     return "evicted" if reason == EVICTED else "otherwise" if reason else "deleted"
 
 
-def _same(one: Json, other: Json) -> bool:
+def same_taint(one: Json, other: Json) -> bool:
     return bool(one["key"] == other["key"] and one["effect"] == other["effect"])
 
 

@@ -8,6 +8,8 @@ from podling.client.resources import DEPLOYMENTS, PERSISTENTVOLUMECLAIMS, PERSIS
 from podling.testing.exploration.deeds.drawing import Json, moment, template, thing
 from podling.testing.exploration.plan import BUSY, Create, Delete, Move
 
+SCRATCH = "scratch"
+"""The name of volumes that live as long as their Pod."""
 ONCE = {"accessModes": ["ReadWriteOnce"]}
 
 
@@ -35,9 +37,10 @@ def claim_spec() -> Json:
     return {**ONCE, "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""}
 
 
-def volumes(chance: random.Random, name: str, count: int) -> list[Create]:
+def volumes(chance: random.Random, name: str, count: int, policy: str = "Retain") -> list[Create]:
+    """`policy`: what becomes of them when their claim is gone."""
     spec = {**ONCE, "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/data"}}
-    spec |= {"persistentVolumeReclaimPolicy": "Retain"}
+    spec |= {"persistentVolumeReclaimPolicy": policy}
     return [
         Create(moment(chance, 0, 20), PERSISTENTVOLUMES, thing("v1", "PersistentVolume", f"{name}-v{number}", spec), "")
         for number in range(count)

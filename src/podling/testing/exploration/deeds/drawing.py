@@ -56,8 +56,9 @@ def ends(
     name: str,
     namespace: str,
     ways: Sequence[str] = ("Background", "Foreground"),
+    first: float = 30,
 ) -> list[Move]:
     """Some are deleted again, in one of the ways there are."""
     if chance.random() < 0.65:
         return []
-    return [Delete(moment(chance, 30, BUSY), resource, name, chance.choice(ways), namespace)]
+    return [Delete(moment(chance, first, BUSY), resource, name, chance.choice(ways), namespace)]

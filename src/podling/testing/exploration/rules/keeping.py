@@ -8,10 +8,12 @@ from podling.testing.exploration.rules.rule import Json, Rules, born, namespace_
 from podling.testing.exploration.world import ENDED, World, controller_of, terminating
 
 OWNERS = {
+    "ConfigMap": "core/configmaps",
     "CronJob": "batch/cronjobs",
     "DaemonSet": "apps/daemonsets",
     "Deployment": "apps/deployments",
     "Job": "batch/jobs",
+    "Pod": "core/pods",
     "ReplicaSet": "apps/replicasets",
     "ReplicationController": "core/replicationcontrollers",
     "StatefulSet": "apps/statefulsets",
@@ -19,15 +21,20 @@ OWNERS = {
 
 
 def nobody_is_made_an_orphan(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
-    """A controller is taken from its object only where its deletion asked for that."""
+    """A controller is taken from its object only where a user's deletion asked for that."""
     if before is None or after is None or before["metadata"]["uid"] != after["metadata"]["uid"]:
         return
-    was = controller_of(before)
-    if not was or controller_of(after).get("uid") == was["uid"] or was["kind"] not in OWNERS:
+    was, namespace = controller_of(before), before["metadata"].get("namespace", "")
+    if not was or controller_of(after).get("uid") == was["uid"]:
         return
-    owner = world.owner(before, OWNERS[was["kind"]])
-    if owner is not None and "orphan" not in (owner["metadata"].get("finalizers") or ()):
+    if (OWNERS[was["kind"]], namespace, was["name"]) not in world.may_orphan:
         yield f"{after['kind']} {after['metadata']['name']} was made an orphan of {was['kind']} {was['name']}"
+
+
+def a_claim_stays_with_its_pod(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
+    """What lives as long as a Pod (a StatefulSet's claims change hands: who takes them along is its choice)."""
+    if before is not None and before["metadata"]["name"].endswith("-scratch"):
+        yield from nobody_is_made_an_orphan(world, now, before, after)
 
 
 def nobody_is_collected_while_the_owner_stays(
@@ -80,7 +87,7 @@ def nothing_is_made_where_a_namespace_goes(
 def nothing_outlives_its_namespace(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
     if before is None or after is not None:
         return
-    for resource in ("core/pods", *OWNERS.values()):
+    for resource in OWNERS.values():
         for each in world.all(resource):
             if each["metadata"]["namespace"] == before["metadata"]["name"]:
                 yield f"namespace {before['metadata']['name']} is gone before {each['kind']} {each['metadata']['name']}"
@@ -91,7 +98,8 @@ RULES: Rules = {
     "apps/replicasets": (*_OWNED, nobody_is_collected_while_the_owner_stays),
     "apps/statefulsets": (nothing_is_made_where_a_namespace_goes,),
     "batch/jobs": _OWNED,
+    "core/configmaps": _OWNED,
     "core/namespaces": (nothing_outlives_its_namespace,),
-    "core/persistentvolumeclaims": (a_volume_has_one_claim, a_claim_in_use_stays),
+    "core/persistentvolumeclaims": (a_claim_stays_with_its_pod, a_volume_has_one_claim, a_claim_in_use_stays),
     "core/pods": _OWNED,
 }

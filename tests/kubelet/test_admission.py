@@ -118,6 +118,14 @@ def test_another_system_is_refused(wanted: str, reason: str) -> None:
     assert ("" if found is None else found[0]) == reason
 
 
+def test_a_profile_that_nobody_can_load_refuses_the_pod() -> None:
+    context = {"appArmorProfile": {"type": "RuntimeDefault"}}
+    message = "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"
+    assert why({"securityContext": context}) == ("AppArmor", message)
+    assert why({"containers": [container(securityContext=context)]}) == ("AppArmor", message)
+    assert why({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}) is None
+
+
 def test_an_init_container_counts_by_its_largest() -> None:
     spec = asking(cpu="1") | {"initContainers": [container(resources={"requests": {"cpu": "1500m"}})]}
     assert claim_of(pod(spec)) == Claim({"cpu": 1500})

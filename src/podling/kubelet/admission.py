@@ -55,13 +55,17 @@ def names_places(spec: PodSpec) -> bool:
     return bool(spec.node_selector) or (spec.affinity is not None and spec.affinity.node_affinity is not None)
 
 
-def refusal(pod: Pod, others: Iterable[Claim], has: Amounts, node: Node | None) -> Failure | None:
+def refusal(
+    pod: Pod, others: Iterable[Claim], has: Amounts, node: Node | None, *, simulated: bool = False
+) -> Failure | None:
     """Why the Pod cannot run here, or None. `others` are the claims of the Pods that do, `has` the node's amounts,
     `node` is only needed for a Pod that `names_places`."""
     if text := sysctls.forbidden(pod.spec):
         return _refused("SysctlForbidden", text)
     if (wrong := _wrong_system(pod.spec)) is not None:
         return wrong
+    if _wants_apparmor(pod.spec) and not simulated:
+        return _refused("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
     own, there = claim_of(pod), tuple(others)
     if (short := _short(own.requests, there, has)) is not None:
         return short
@@ -82,6 +86,13 @@ def _short(asked: Amounts, others: tuple[Claim, ...], has: Amounts) -> Failure |
         if asked[name] > has.get(name, 0) - used:
             return _out_of(name, asked[name], used, has.get(name, 0))
     return None
+
+
+def _wants_apparmor(spec: PodSpec) -> bool:
+    """No runtime here loads a profile, so a Pod that asks for one must not run without."""
+    own = [each.security_context for each in spec.containers + spec.init_containers]
+    profiles = [context.app_armor_profile for context in (spec.security_context, *own) if context is not None]
+    return any(profile is not None and profile.type != "Unconfined" for profile in profiles)
 
 
 def _wrong_system(spec: PodSpec) -> Failure | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from podling.api.kinds.core.container import EphemeralContainer
 from podling.api.kinds.core.pod import Pod
+from podling.api.kinds.core.security import PodSecurityContext, SecurityContext
 from podling.kubelet import podstate
 from podling.kubelet.environment import ConfigError
 from podling.kubelet.expansion import expand
@@ -24,6 +26,7 @@ def container_config(
     mounts: Sequence[Mount],
     resources: Resources,
     log_path: str,
+    profiles: Path = Path("seccomp"),
 ) -> ContainerConfig:
     """Raises ConfigError where runAsNonRoot forbids what the image wants, or a target container does not run."""
     if isinstance(container, EphemeralContainer) and container.target_container_name and not step.target:
@@ -39,7 +42,7 @@ def container_config(
         working_dir=container.working_dir,
         mounts=tuple(mounts),
         resources=resources,
-        security=security(pod, container, image),
+        security=security(pod, container, image, profiles),
         tty=container.tty,
         stdin=container.stdin,
         stdin_once=container.stdin_once,
@@ -72,8 +75,9 @@ def image_name(wanted: str, image: Image) -> str:
     return next((name for name in image.names if name == tagged or name.endswith(f"/{tagged}")), wanted)
 
 
-def security(pod: Pod, container: AnyContainer, image: Image) -> Security:
-    """Container settings over the Pod's, the Pod's over the image's. Raises ConfigError."""
+def security(pod: Pod, container: AnyContainer, image: Image, profiles: Path) -> Security:
+    """Container settings over the Pod's, the Pod's over the image's; `profiles` is the folder of seccomp profiles.
+    Raises ConfigError."""
     whole, own = pod.spec.security_context, container.security_context
     user = own.run_as_user if own is not None and own.run_as_user is not None else None
     group = own.run_as_group if own is not None and own.run_as_group is not None else None
@@ -98,12 +102,22 @@ def security(pod: Pod, container: AnyContainer, image: Image) -> Security:
         supplemental_groups=groups,
         strict_groups=whole is not None and whole.supplemental_groups_policy == "Strict",
         unmasked_proc=own is not None and own.proc_mount == "Unmasked",
+        seccomp=_seccomp(whole, own, profiles),
         privileged=privileged,
         read_only_root=bool(own is not None and own.read_only_root_filesystem),
         no_new_privileges=escalation is False and not privileged,
         add_capabilities=capabilities.add if capabilities is not None else (),
         drop_capabilities=capabilities.drop if capabilities is not None else (),
     )
+
+
+def _seccomp(whole: PodSecurityContext | None, own: SecurityContext | None, profiles: Path) -> str:
+    profile = own.seccomp_profile if own is not None and own.seccomp_profile is not None else None
+    if profile is None and whole is not None:
+        profile = whole.seccomp_profile
+    if profile is None or profile.type == "Unconfined":
+        return ""
+    return str(profiles / (profile.localhost_profile or "")) if profile.type == "Localhost" else "RuntimeDefault"
 
 
 def _check_non_root(pod: Pod, container: AnyContainer, user: int | None, image: Image) -> None:

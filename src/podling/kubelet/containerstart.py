@@ -161,7 +161,16 @@ class ContainerStart:
             )
             resources = resources_of(pod, self.container, self._around.memory)
             made = container_config(
-                pod, self.container, self._step, self.id, image, variables, mounts, resources, str(log)
+                pod,
+                self.container,
+                self._step,
+                self.id,
+                image,
+                variables,
+                mounts,
+                resources,
+                str(log),
+                config.state / "seccomp",
             )
         except ConfigError as error:
             self._tell("Warning", "Failed", f"Error: {error}")

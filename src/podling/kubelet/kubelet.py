@@ -180,7 +180,8 @@ class Kubelet:
         """Look whether the node takes the Pod. The books are read and written without a pause between."""
         node = await self._node() if names_places(worker.pod.spec) else None
         books = self._around.books
-        worker.admit(refusal(worker.pod, books.others(worker.uid), books.has, node))
+        others, simulated = books.others(worker.uid), self.runtime.simulated
+        worker.admit(refusal(worker.pod, others, books.has, node, simulated=simulated))
 
     async def _node(self) -> Node:
         """This node as the API has it."""

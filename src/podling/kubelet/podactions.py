@@ -72,6 +72,8 @@ class PodActions:
             memory.state = memory.state.with_sandbox(None)
         memory.sandbox_id = around.env.token(32).hex()
         try:
+            if memory.pod.spec.host_users is False and not around.runtime.simulated:
+                raise RuntimeFailure("user namespaces (hostUsers: false) are not supported by this node")
             async with around.calls:
                 sandbox = await around.runtime.run_sandbox(
                     sandbox_config(memory.pod, memory.sandbox_id, config.node_name)

@@ -45,6 +45,8 @@ class Security(msgspec.Struct, frozen=True):
     strict_groups: bool = False
     """Only the groups named here, not those that the image gives the user."""
     unmasked_proc: bool = False
+    seccomp: str = ""
+    """`RuntimeDefault`, or the path of a profile; empty lets every system call through."""
     privileged: bool = False
     read_only_root: bool = False
     no_new_privileges: bool = False

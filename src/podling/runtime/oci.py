@@ -23,7 +23,7 @@ import msgspec
 from podling.env import Env
 from podling.keeper.client import KeeperClient, KeeperGone, KeeperRefused
 from podling.keeper.rootfs import mount_all
-from podling.runtime import complaints, rootfs, users
+from podling.runtime import complaints, rootfs, seccomp, users
 from podling.runtime.bundles import Bundles
 from podling.runtime.images.host import STANDARD_PATH
 from podling.runtime.images.service import ImageService
@@ -254,6 +254,12 @@ class OciRuntime:
             raise RuntimeFailure(str(error), "CreateContainerError") from None
         image = SpecImage(settings, layers.path or STANDARD_PATH, layers.binds)
         spec = oci_spec(config, sandbox, image, identity, paths, cgroup, self._host)
+        if security.seccomp and not security.privileged:
+            try:
+                given = spec["process"]["capabilities"]["bounding"]
+                spec["linux"]["seccomp"] = seccomp.profile_of(security.seccomp, given)
+            except seccomp.BadProfile as error:
+                raise RuntimeFailure(str(error), "CreateContainerError") from error
         if not spec["process"]["args"]:
             raise RuntimeFailure("no command specified", "CreateContainerError")
         folder = self._bundles.write(config.id, spec)

@@ -161,3 +161,15 @@ def test_a_pod_with_a_forbidden_kernel_setting_is_refused_by_its_node(kube: Kube
     assert status["message"] == 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'
     told = kube.at("v1/events", namespace).settled(lambda found: found, fieldSelector="reason=SysctlForbidden")
     assert told[0]["type"] == "Warning"
+
+
+def test_a_seccomp_profile_is_kept(kube: Kube, namespace: str) -> None:
+    whole = {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}
+    script = "grep Seccomp: /proc/self/status | cut -f2; unshare -U true 2>/dev/null || echo refused"
+    assert said(kube, namespace, script, **whole).split() == ["2", "refused"]
+
+
+def test_a_pod_whose_users_were_to_be_its_own_does_not_run_as_the_hosts(kube: Kube, namespace: str) -> None:
+    kube.at("v1/pods", namespace).create(pod("p", "true", hostUsers=False))
+    told = kube.at("v1/events", namespace).settled(lambda found: found, fieldSelector="reason=FailedCreatePodSandBox")
+    assert "user namespaces (hostUsers: false) are not supported by this node" in told[0]["message"]

@@ -126,14 +126,14 @@ def test_the_rules_of_a_policy_as_text() -> None:
         "ports": [{"port": 80}, {"port": 81, "endPort": 90}, {"port": "http"}, {"protocol": "UDP"}],
     }
     lines = written(judged(policy({"app": "db"}, ingress=[rule])), "172.31.0.0/24").splitlines()
-    who = f"add rule ip {TABLE} ip0 ip saddr {{ 10.244.0.128/25 }}"
+    who = f"add rule ip {TABLE} in-p0 ip saddr {{ 10.244.0.128/25 }}"
     assert lines[-8:] == [
-        f"add chain ip {TABLE} ip0",
+        f"add chain ip {TABLE} in-p0",
         f"{who} tcp dport {{ 80-90 }} accept",
         f"{who} ip daddr . tcp dport {{ {DB} . 8080 }} accept",
         f"{who} meta l4proto udp accept",
-        f"add chain ip {TABLE} is0",
-        f"add rule ip {TABLE} is0 jump ip0",
-        f"add rule ip {TABLE} is0 goto refuse",
-        f"add element ip {TABLE} receivers {{ {DB} : goto is0 }}",
+        f"add chain ip {TABLE} in-s0",
+        f"add rule ip {TABLE} in-s0 jump in-p0",
+        f"add rule ip {TABLE} in-s0 goto refuse",
+        f"add element ip {TABLE} receivers {{ {DB} : goto in-s0 }}",
     ]

@@ -90,6 +90,25 @@ def test_the_kernel_lets_pass_what_the_decision_permits() -> None:
     assert on_a_node(scenario) == []
 
 
+def test_the_kernel_takes_a_hundred_policies() -> None:
+    async def scenario() -> None:
+        pods = [Inhabitant("ns", {"n": str(n)}, f"10.244.0.{n + 2}") for n in range(100)]
+        policies = {
+            ("ns", f"p{n}"): {
+                "spec": {
+                    "podSelector": {"matchLabels": {"n": str(n)}},
+                    "policyTypes": ["Ingress", "Egress"],
+                    "ingress": [{"from": [{"podSelector": {}}], "ports": [TCP]}],
+                    "egress": [{"to": [A]}],
+                }
+            }
+            for n in range(100)
+        }
+        Library().run(written(judge(policies, pods, {"ns": {}}), NODES))
+
+    on_a_node(scenario)
+
+
 def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
     async def scenario() -> None:
         world, nft = World(), Library()

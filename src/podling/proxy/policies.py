@@ -48,10 +48,17 @@ class Door(NamedTuple):
     port: int
 
 
+class Peers(NamedTuple):
+    """Pods by their addresses, others by networks that do not overlap."""
+
+    pods: tuple[str, ...]
+    networks: tuple[IPv4Network, ...]
+
+
 class Allowance(NamedTuple):
     """What one rule lets pass."""
 
-    peers: tuple[IPv4Network, ...] | None
+    peers: Peers | None
     """None: everybody."""
     ports: tuple[Ports, ...] | None
     """Of the receiving Pod; None: all, of every protocol."""
@@ -94,31 +101,34 @@ def _passes(side: Side, own: str, peer: str, target: Address, protocol: str) -> 
     keys = side.isolated.get(own)
     if keys is None:
         return True
-    address = IPv4Address(peer)
-    return any(_lets(each, address, target, protocol) for key in keys for each in side.allowed[key])
+    return any(_lets(each, peer, target, protocol) for key in keys for each in side.allowed[key])
 
 
-def _lets(allowance: Allowance, peer: IPv4Address, target: Address, protocol: str) -> bool:
-    if allowance.peers is not None and not any(peer in network for network in allowance.peers):
-        return False
+def _lets(allowance: Allowance, peer: str, target: Address, protocol: str) -> bool:
+    if (peers := allowance.peers) is not None and peer not in peers.pods:
+        address = IPv4Address(peer)
+        if not any(address in network for network in peers.networks):
+            return False
     if allowance.ports is None or Door(protocol, *target) in allowance.doors:
         return True
     return any(each.protocol == protocol and each.first <= target[1] <= each.last for each in allowance.ports)
 
 
-class _World(NamedTuple):
-    inhabitants: Sequence[Inhabitant]
-    namespaces: Mapping[str, Mapping[str, str]]
+class _World:
+    def __init__(self, inhabitants: Sequence[Inhabitant], namespaces: Mapping[str, Mapping[str, str]]) -> None:
+        self.inhabitants, self._namespaces = inhabitants, namespaces
+        self._of: dict[str, list[Inhabitant]] = {}
+        for each in inhabitants:
+            self._of.setdefault(each.namespace, []).append(each)
 
     def chosen(self, pods: Selector, namespaces: Selector | str) -> Iterator[Inhabitant]:
         """The Pods that match, of the namespaces that match, or of the one of this name."""
-        for each in self.inhabitants:
-            if isinstance(namespaces, str):
-                there = each.namespace == namespaces
-            else:
-                there = namespaces.matches(self.namespaces.get(each.namespace, {}))
-            if there and pods.matches(each.labels):
-                yield each
+        if isinstance(namespaces, str):
+            names: Iterable[str] = (namespaces,)
+        else:
+            names = (name for name in self._of if namespaces.matches(self._namespaces.get(name, {})))
+        found = (each for name in names for each in self._of.get(name, ()))
+        return (each for each in found if pods.matches(each.labels)) if pods else found
 
 
 def _side(direction: str, peers: str, policies: Mapping[PolicyKey, Json], world: _World) -> Side:
@@ -144,12 +154,12 @@ def _allowance(
     rule: Json, peers: Sequence[Json], namespace: str, receivers: Iterable[Inhabitant], world: _World
 ) -> Allowance | None:
     """None where the rule lets nothing pass."""
-    networks = tuple(collapse_addresses(_networks(peers, namespace, world))) if peers else None
-    if networks == ():
+    found = _peers(peers, namespace, world) if peers else None
+    if found == ((), ()):
         return None
     wanted = rule.get("ports") or ()
     if not wanted:
-        return Allowance(networks, None)
+        return Allowance(found, None)
     ports = _merged(_numbered(port) for port in wanted if not isinstance(port.get("port"), str))
     names = {(port["port"], port.get("protocol") or "TCP") for port in wanted if isinstance(port.get("port"), str)}
     doors = {
@@ -158,18 +168,21 @@ def _allowance(
         for name, protocol, number in each.ports
         if (name, protocol) in names
     }
-    return Allowance(networks, ports, tuple(sorted(doors))) if ports or doors else None
+    return Allowance(found, ports, tuple(sorted(doors))) if ports or doors else None
 
 
-def _networks(peers: Iterable[Json], namespace: str, world: _World) -> Iterator[IPv4Network]:
+def _peers(peers: Iterable[Json], namespace: str, world: _World) -> Peers:
+    addresses: set[str] = set()
+    networks: list[IPv4Network] = []
     for peer in peers:
         if (block := peer.get("ipBlock")) is not None:
-            yield from _block(block)
+            networks += _block(block)
             continue
         wanted = peer.get("namespaceSelector")
         pods = labels.of(peer.get("podSelector") or {})
-        for each in world.chosen(pods, namespace if wanted is None else labels.of(wanted)):
-            yield IPv4Network(each.address)
+        chosen = world.chosen(pods, namespace if wanted is None else labels.of(wanted))
+        addresses.update(each.address for each in chosen)
+    return Peers(tuple(sorted(addresses)), tuple(collapse_addresses(networks)))
 
 
 def _block(block: Json) -> Iterator[IPv4Network]:

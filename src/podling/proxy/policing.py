@@ -26,6 +26,8 @@ from podling.supervise import Supervisor
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
+_REST_SECONDS = 0.5
+"""The longest pause between two replacements; otherwise ten times as long as the last one took."""
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -73,13 +75,16 @@ class Policing:
 
     async def _follow(self) -> None:
         while True:
+            began = self._env.monotonic()
             self._wake.clear()
             inhabitants = [found for each in self._pods.list() if (found := self._inhabitant(each)) is not None]
             policies = {(each.head.namespace, each.head.name): each.json() for each in self._policies.list()}
             labels = {each.head.name: each.head.labels for each in self._namespaces.list()}
             self._judgement = judge(policies, inhabitants, labels)
             if await self._replace(self._judgement):
+                rested = self._env.monotonic() + min(10 * (self._env.monotonic() - began), _REST_SECONDS)
                 await self._wake.wait()
+                await self._env.sleep(max(rested - self._env.monotonic(), 0.0))
             else:
                 await self._env.sleep(_AGAIN_SECONDS)
 

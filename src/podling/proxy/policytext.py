@@ -53,7 +53,7 @@ class _Words(NamedTuple):
     peer: str
 
 
-_INGRESS, _EGRESS = _Words("i", "receivers", "ip saddr"), _Words("e", "senders", "ip daddr")
+_INGRESS, _EGRESS = _Words("in-", "receivers", "ip saddr"), _Words("out-", "senders", "ip daddr")
 
 
 def written(judgement: Judgement, nodes: str) -> str:
@@ -89,13 +89,17 @@ def _side(side: Side, words: _Words) -> Iterator[str]:
 
 
 def _rules(allowance: Allowance, peer: str) -> Iterator[str]:
-    """What has to hold of a packet, in one rule for each protocol."""
-    who = "" if allowance.peers is None else f"{peer} {{ {', '.join(map(str, allowance.peers))} }}"
-    if allowance.ports is None:
-        yield who
+    """What has to hold of a packet, in one rule for each kind of peers and each protocol."""
+    which = [""]
+    if (ports := allowance.ports) is not None:
+        which = [each for protocol in _PROTOCOLS for each in _ports(protocol, ports, allowance.doors)]
+    if allowance.peers is None:
+        yield from which
         return
-    for protocol in _PROTOCOLS:
-        yield from (f"{who} {which}" for which in _ports(protocol, allowance.ports, allowance.doors))
+    for several in allowance.peers:
+        if several:
+            who = f"{peer} {{ {', '.join(map(str, several))} }}"
+            yield from (f"{who} {each}".rstrip() for each in which)
 
 
 def _ports(protocol: str, ports: Iterable[Ports], doors: Iterable[Door]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -88,6 +89,53 @@ def test_the_kernel_lets_pass_what_the_decision_permits() -> None:
         return wrong
 
     assert on_a_node(scenario) == []
+
+
+def test_the_kernel_and_the_decision_agree_about_any_policies() -> None:
+    async def scenario() -> list[str]:
+        chance, world, nft, wrong = random.Random(11), World(), Library(), list[str]()
+        for name in "abc":
+            await world.pod(name)
+        for _ in range(60):
+            policies = {f"p{n}": some_policy(chance) for n in range(chance.randint(1, 3))}
+            judgement = judged(world, policies)
+            nft.run(written(judgement, NODES))
+            for source, target in itertools.permutations("abc", 2):
+                wanted = permits(judgement, world.ips[source], (world.ips[target], PORT), "TCP")
+                if await passes(world, source, target) != wanted:
+                    wrong.append(f"from {source} to {target}, wanted {wanted}: {policies}")
+        return wrong
+
+    assert on_a_node(scenario) == []
+
+
+def some_policy(chance: random.Random) -> dict[str, Any]:
+    def selector() -> dict[str, Any]:
+        values = chance.sample("abc", chance.randint(1, 2))
+        wanted = {"key": "pod", "operator": chance.choice(["In", "NotIn"]), "values": values}
+        return chance.choice([{}, {"matchLabels": {"pod": chance.choice("abc")}}, {"matchExpressions": [wanted]}])
+
+    def peer() -> dict[str, Any]:
+        block = {"cidr": chance.choice(["10.244.0.0/24", "10.244.0.2/31", "0.0.0.0/0"])}
+        if chance.random() < 0.5:
+            block["except"] = [chance.choice(["10.244.0.2/32", "10.244.0.3/32", "10.244.0.4/31"])]  # type: ignore[assignment]
+        return chance.choice([{"podSelector": selector()}, {"namespaceSelector": {}}, {"ipBlock": block}])
+
+    def port() -> dict[str, Any]:
+        ranged = {"port": chance.randint(8000, 8085), "endPort": 8090}
+        return chance.choice([{"port": PORT}, {"port": "web"}, ranged, {"protocol": "UDP"}, {"protocol": "TCP"}])
+
+    def rules(peers: str) -> list[dict[str, Any]]:
+        return [
+            {
+                **({peers: [peer() for _ in range(chance.randint(1, 2))]} if chance.random() < 0.8 else {}),
+                **({"ports": [port() for _ in range(chance.randint(1, 3))]} if chance.random() < 0.6 else {}),
+            }
+            for _ in range(chance.randint(0, 2))
+        ]
+
+    types = chance.choice([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
+    return {"podSelector": selector(), "policyTypes": types, "ingress": rules("from"), "egress": rules("to")}
 
 
 def test_the_kernel_takes_a_hundred_policies() -> None:

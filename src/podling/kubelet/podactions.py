@@ -9,7 +9,7 @@ import asyncio
 
 import msgspec
 
-from podling.kubelet import backoff, podsync
+from podling.kubelet import backoff, devices, podsync
 from podling.kubelet.containerstart import ContainerStart, StartFailure
 from podling.kubelet.hostports import publish
 from podling.kubelet.podmemory import PodMemory
@@ -50,6 +50,10 @@ class PodActions:
     async def _mount(self) -> None:
         memory = self._memory
         memory.volumes_stale = False
+        if not self._around.runtime.simulated and (why := devices.unprepared(memory.pod)):
+            memory.tell("Warning", devices.REASON, why)
+            self._retry_setup(why)
+            return
         try:
             await memory.volumes.mount(memory.pod)
         except VolumeError as error:

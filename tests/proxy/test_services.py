@@ -66,6 +66,13 @@ def test_services_without_an_address_have_no_front(spec: dict[str, str]) -> None
     assert fronts_of(service(**spec), [TWO_NODES], HERE) == {}
 
 
+@pytest.mark.parametrize("label", ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"])
+def test_a_service_that_says_so_is_left_to_others(label: str) -> None:
+    found = msgspec.convert({"metadata": {"labels": {label: ""}}, "spec": {"clusterIP": "10.96.0.9"}}, Service)
+    other = msgspec.structs.replace(service(), metadata=found.metadata)
+    assert fronts_of(other, [TWO_NODES], HERE) == {}
+
+
 def test_all_addresses_of_a_service_are_fronts() -> None:
     spec = {
         "type": "LoadBalancer",

@@ -18,6 +18,8 @@ from podling.api.kinds.core.service import Service, ServicePort
 from podling.api.kinds.discovery.endpointslice import Endpoint, EndpointSlice
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+OTHERS = frozenset(("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"))
+"""Labels, whatever their value, by which a Service says that no proxy or another one cares for it."""
 AFFINITY_SECONDS = 10_800
 
 ServiceKey = tuple[str, str]
@@ -72,7 +74,7 @@ def service_of(namespace: str, labels: Mapping[str, str]) -> ServiceKey | None:
 def fronts_of(service: Service, slices: Iterable[EndpointSlice], place: Place) -> dict[Front, Rule]:
     """Everything one Service puts into the table of the node at `place`."""
     spec = service.spec
-    if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
+    if spec.type == "ExternalName" or spec.cluster_ip in ("", "None") or OTHERS & service.metadata.labels.keys():
         return {}
     affinity = _affinity(service)
     slices = [found for found in slices if found.address_type == "IPv4"]

@@ -82,6 +82,17 @@ def test_pods_that_are_not_ready_are_published_on_demand(web: Net, proxy_mode: s
     web.reach("asking", name, 80, ["unready"])
 
 
+@pytest.mark.parametrize("label", ["service-proxy-name", "headless"])
+def test_a_service_is_left_to_another_proxy_while_its_label_says_so(web: Net, proxy_mode: str, label: str) -> None:
+    name = f"{label}-{proxy_mode}"
+    address = web.services.create(service(name, "web"))["spec"]["clusterIP"]
+    web.reach("asking", address, 80, WEB)
+    web.services.patch(name, {"metadata": {"labels": {f"service.kubernetes.io/{label}": "another"}}})
+    web.unreachable("asking", address, 80)
+    web.services.patch(name, {"metadata": {"labels": {f"service.kubernetes.io/{label}": None}}})
+    web.reach("asking", address, 80, WEB)
+
+
 def test_endpoints_written_by_hand_are_served(web: Net, proxy_mode: str) -> None:
     name = f"by-hand-{proxy_mode}"
     web.services.create(service(name, ""))

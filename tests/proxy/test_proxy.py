@@ -174,6 +174,7 @@ def test_a_published_port_gives_a_refused_connection_to_another_pod(mode: str) -
     run(mode, scenario)
 
 
+@pytest.mark.timed
 @MODES
 def test_new_endpoints_are_in_force_within_fifty_milliseconds(mode: str) -> None:
     async def scenario(made: Cluster) -> list[float]:

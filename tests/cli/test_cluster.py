@@ -143,9 +143,30 @@ def test_an_unknown_pod_is_kubectls_own_error_through_podling(running: Cluster) 
 @pytest.mark.parametrize("moment", [0.03, 0.1, 0.17, 0.25, 0.35, 0.5])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupted_start_leaves_nothing(made: Cluster, moment: float, number: signal.Signals) -> None:
+    interrupt(made, moment, number, "start")
+    assert nothing_left(made)
+
+
+@pytest.mark.parametrize("moment", [0.2, 0.6])
+def test_an_interrupted_start_of_several_nodes_leaves_nothing(made: Cluster, moment: float) -> None:
+    interrupt(made, moment, signal.SIGINT, "start", "--nodes", "3")
+    assert nothing_left(made)
+
+
+@pytest.mark.parametrize("moment", [0.1, 0.5])
+def test_an_interrupted_node_leaves_the_cluster_as_it_was(running: Cluster, moment: float) -> None:
+    before = running.status()
+    interrupt(running, moment, signal.SIGINT, "node", "add", "--count", "2")
+    assert running.status() == before
+    assert len(running.json("get", "nodes")["items"]) == 1
+    assert os.listdir(running.root / "clusters" / running.name / "nodes") == [running.name]
+
+
+def interrupt(cluster: Cluster, moment: float, number: signal.Signals, *words: str) -> None:
+    """Send a signal in the middle of a command."""
     process = subprocess.Popen(
-        [PODLING, "start", "--name", made.name],
-        env=made.env,
+        [PODLING, *words, "--name", cluster.name],
+        env=cluster.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -160,7 +181,6 @@ def test_an_interrupted_start_leaves_nothing(made: Cluster, moment: float, numbe
         pytest.skip("it was up before the signal came")
     assert process.returncode == 130, complaint
     assert "interrupted; nothing of this start is left" in complaint
-    assert nothing_left(made)
 
 
 def test_an_interrupted_restart_keeps_the_cluster(made: Cluster) -> None:

@@ -60,8 +60,19 @@ def parse(program: str) -> tuple[ClusterPaths, str, Reporter]:
 
 def run(program: str, prepare: Callable[[Child], T], body: Callable[[Child, T, Supervisor], Awaitable[None]]) -> int:
     """`prepare` runs before there is a loop or a thread, `body` gets what it returned, starts components and returns
-    when all are up."""
-    paths, name, reporter = parse(program)
+    when all are up. Returns the exit code."""
+    return live(program, *parse(program), prepare, body)
+
+
+def live(
+    program: str,
+    paths: ClusterPaths,
+    name: str,
+    reporter: Reporter,
+    prepare: Callable[[Child], T],
+    body: Callable[[Child, T, Supervisor], Awaitable[None]],
+) -> int:
+    """The same where nothing is asked of the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_descriptor_limit()

@@ -50,6 +50,7 @@ from .proxymode import VERB
 from .pulling import OutsidePuller
 from .spec import API_PORT, CLUSTER_DOMAIN, DNS_IP, SERVICE_NETWORK, SpecError, hold_as_node
 
+PROGRAM = "podling.cluster.node"
 FAREWELL_SECONDS = 5.0
 
 
@@ -193,7 +194,7 @@ async def _until_ready(child: Child, informers: Informers, dns: Dns) -> None:
 
 
 def main() -> int:
-    return run("podling.cluster.node", prepare, body)
+    return run(PROGRAM, prepare, body)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, in
         if abandoned := Process.load(paths.node(node.name).pid):
             abandoned.end(grace=2.0)
     server = _launch("podling.cluster.server", common, paths.server_log, paths.server_pid) if missing.server else None
-    nodes = [_launch_node(paths, node, common) for node in missing.nodes]
+    nodes = _launch_nodes(paths, missing.nodes, common)
     credentials.ensure(paths, spec, env.now())
     _hand_over(paths, spec)
     steps.done("keys and certificates")
@@ -202,10 +202,15 @@ def _bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, in
         steps.done(f"network between {len(spec.nodes)} nodes")
     if missing.keepers and not server:
         _announce(paths, spec)
-    for launched in nodes:
+    for name, launched in nodes.items():
+        with interrupts.heard():
+            process = launched.born(START_SECONDS, env.monotonic)
+        if process:
+            process.save(paths.node(name).pid)
+    for launched in nodes.values():
         launched.go()
     told = Once(steps.done)
-    for launched in (*([server] if server else ()), *nodes):
+    for launched in (*([server] if server else ()), *nodes.values()):
         with interrupts.heard():
             launched.wait(START_SECONDS, env.monotonic, told)
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
@@ -249,13 +254,19 @@ def _start_keepers(paths: ClusterPaths, nodes: Sequence[NodeSpec]) -> str:
     return f"namespaces of {len(nodes)} nodes held by keepers (pids {pids})"
 
 
-def _launch_node(paths: ClusterPaths, node: NodeSpec, common: list[str]) -> Launch:
-    folder = paths.node(node.name)
-    return _launch("podling.cluster.node", [*common, "--node", node.name], folder.log, folder.pid)
+def _launch_nodes(paths: ClusterPaths, nodes: Sequence[NodeSpec], common: list[str]) -> dict[str, Launch]:
+    """Node name → its process, or what will be. One begins at once; several have a process that loads for all."""
+    if len(nodes) > 1:
+        return Launch.together("podling.cluster.nursery", common, {n.name: paths.node(n.name).log for n in nodes})
+    files = {node.name: paths.node(node.name) for node in nodes}
+    return {
+        name: _launch("podling.cluster.node", [*common, "--node", name], found.log, found.pid)
+        for name, found in files.items()
+    }
 
 
 def _launch(module: str, arguments: list[str], log: Path, pid: Path) -> Launch:
-    launched = Launch(module, arguments, log)
+    launched = Launch.alone(module, arguments, log)
     if process := launched.process:
         process.save(pid)
     return launched

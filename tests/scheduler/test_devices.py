@@ -194,6 +194,15 @@ def test_a_tainted_device_wants_to_be_tolerated() -> None:
     assert chosen(world([claim(tolerant)], [slice_at("a", tainted)]), "a") == {"gpu": ["g0"]}
 
 
+def test_a_rule_taints_what_it_selects() -> None:
+    there = world([claim(exactly(count=2))], [slice_at("a", gpu("g0"), gpu("g1"))])
+    rule = {"taint": {"key": "unhealthy", "effect": "NoSchedule"}}
+    there.devices.rules = {"nothing": rule, "other": rule | {"deviceSelector": {"pool": "b"}}}
+    assert chosen(there, "a") == {"gpu": ["g0", "g1"]}
+    there.devices.rules["one"] = rule | {"deviceSelector": {"driver": DRIVER, "device": "g1"}}
+    assert chosen(there, "a") is None
+
+
 def test_devices_that_share_a_counter_are_given_while_it_lasts() -> None:
     def part(name: str, amount: str) -> Json:
         return gpu(name, consumesCounters=[{"counterSet": "card", "counters": {"memory": {"value": amount}}}])

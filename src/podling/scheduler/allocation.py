@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from podling.api.cel import CelError
+from podling.reconcile import devicetaints
 from podling.scheduler.devices import Claim, Device, DeviceId, Devices, PoolId, expressions
 from podling.scheduler.plugins import nodeaffinity
 from podling.scheduler.snapshot import NodeFacts
@@ -154,7 +155,8 @@ class _Search:
         return device.place.selector is None or nodeaffinity.selects(device.place.selector, self._node)
 
     def _is_wanted(self, wish: Wish, device: Device) -> bool:
-        if not device.usable or not all(_is_tolerated(taint, wish.tolerations) for taint in device.taints):
+        taints = (*device.taints, *devicetaints.by_rules(device.id, self._devices.rules.values()))
+        if not device.usable or not all(_is_tolerated(taint, wish.tolerations) for taint in taints):
             return False
         for index, each in enumerate(wish.selectors):
             try:
@@ -216,17 +218,7 @@ def _equal(one: Any, other: Any) -> bool:
 def _is_tolerated(taint: Json, tolerations: Sequence[Json]) -> bool:
     if taint.get("effect") not in ("NoSchedule", "NoExecute"):
         return True
-    return any(_tolerates(each, taint) for each in tolerations)
-
-
-def _tolerates(toleration: Json, taint: Json) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
-        return False
-    if toleration.get("key") and toleration["key"] != taint.get("key"):
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
+    return any(devicetaints.tolerates(each, taint) for each in tolerations)
 
 
 def results(claim: Claim, given: Sequence[Given], node: str, devices: Devices) -> dict[str, Any]:

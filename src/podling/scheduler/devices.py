@@ -96,6 +96,8 @@ class Devices:
     def __init__(self) -> None:
         self.claims: dict[str, Claim] = {}
         self.classes: dict[str, Class] = {}
+        self.rules: dict[str, Json] = {}
+        """The specs of DeviceTaintRules."""
         self.selectors = Selectors()
         self.assumed: dict[str, tuple[DeviceId, ...]] = {}
         """By claim: what was chosen for it a moment ago."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from podling.api.objects import Object
 from podling.client.informer import Informer, Informers
-from podling.client.resources import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
+from podling.client.resources import DEVICECLASSES, DEVICETAINTRULES, RESOURCECLAIMS, RESOURCESLICES
 from podling.scheduler.devices import Devices, claim_of, class_of, slice_of
 
 
@@ -17,16 +17,18 @@ class DeviceWorld:
         self.devices = Devices()
         self.claims = informers.of(RESOURCECLAIMS)
         self._slices, self._classes = informers.of(RESOURCESLICES), informers.of(DEVICECLASSES)
+        self._rules = informers.of(DEVICETAINTRULES)
         self._changed = changed
 
     @property
     def informers(self) -> tuple[Informer, ...]:
-        return (self.claims, self._slices, self._classes)
+        return (self.claims, self._slices, self._classes, self._rules)
 
     def listen(self) -> None:
         self.claims.on_change(self._claim)
         self._slices.on_change(self._slice)
         self._classes.on_change(self._class)
+        self._rules.on_change(self._rule)
 
     def _claim(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
@@ -48,4 +50,11 @@ class DeviceWorld:
             self.devices.classes[new.head.name] = class_of(new.json())
         elif old is not None:
             self.devices.classes.pop(old.head.name, None)
+        self._changed()
+
+    def _rule(self, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            self.devices.rules[new.head.name] = new.json()["spec"]
+        elif old is not None:
+            self.devices.rules.pop(old.head.name, None)
         self._changed()

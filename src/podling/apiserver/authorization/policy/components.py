@@ -52,7 +52,7 @@ _SCHEDULER = (
     rule(READ, "core", "namespaces"),
     rule(READ, "storage.k8s.io", "csidrivers"),
     rule(READ, "storage.k8s.io", "csistoragecapacities"),
-    rule(READ, "resource.k8s.io", "deviceclasses resourceslices"),
+    rule(READ, "resource.k8s.io", "deviceclasses devicetaintrules resourceslices"),
     rule("get list patch update watch", "resource.k8s.io", "resourceclaims"),
     rule("patch update", "resource.k8s.io", "resourceclaims/status"),
 )

@@ -64,6 +64,11 @@ _TELLING: Mapping[str, tuple[PolicyRule, ...]] = {
         rule(_OWN, "apps extensions", "replicasets"),
         rule("get list update watch", "core", "pods"),
     ),
+    "device-taint-eviction-controller": (
+        rule("delete get list watch", "core", "pods"),
+        _PODS_OF_STATUS,
+        rule(READ, "resource.k8s.io", "devicetaintrules resourceclaims resourceslices"),
+    ),
     "disruption-controller": (
         rule(READ, "apps extensions", "deployments"),
         rule(READ, "apps extensions", "replicasets"),

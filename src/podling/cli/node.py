@@ -45,6 +45,8 @@ def run(parsed: argparse.Namespace) -> int:
         acts[parsed.action](parsed)
     except NodesError as error:
         raise Failure(str(error)) from error
+    except PermissionError as error:
+        raise Failure(f"{error.filename} belongs to root: use sudo") from error
     return 0
 
 

@@ -11,6 +11,7 @@ from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.service import Service
 from podling.api.kinds.discovery.endpointslice import EndpointSlice
 from podling.api.objects import key_of, prefix_of
+from podling.apiserver.anynode import any_node
 from podling.apiserver.backend import Backend
 from podling.apiserver.routing import Target
 
@@ -100,11 +101,10 @@ def _ready(backend: Backend, namespace: str, service: str, port: str) -> Iterato
 
 
 def _any_node(backend: Backend) -> str:
-    """For addresses outside of any Pod: all nodes reach the same."""
-    nodes = backend.cache.list(prefix_of("", "nodes"), limit=1)
-    if not nodes:
+    """For addresses outside of any Pod."""
+    if not (name := any_node(backend.cache)):
         raise ServiceUnavailable("no nodes available to dial the endpoint from")
-    return nodes[0].head.name
+    return name
 
 
 def _node(backend: Backend, target: Target) -> Destination:

@@ -15,6 +15,7 @@ from podling.api.errors import ApiError
 from podling.api.kinds.core.service import Service
 from podling.api.kinds.discovery.endpointslice import EndpointSlice
 from podling.api.objects import key_of, prefix_of
+from podling.apiserver.anynode import any_node
 from podling.env import Env
 from podling.network.dialer import Dialer
 from podling.storage.watchcache import WatchCache
@@ -72,13 +73,8 @@ class Reach:
             numbers = [each.port for each in slice.ports if (each.name or "") == port and each.port]
             for endpoint in slice.endpoints if numbers else ():
                 if endpoint.conditions.ready is not False and endpoint.addresses:
-                    node = endpoint.node_name or self._any_node()
+                    node = endpoint.node_name or any_node(self._cache)
                     yield Endpoint(node, endpoint.addresses[0], numbers[0] or 0)
-
-    def _any_node(self) -> str:
-        """For addresses outside of any Pod: all nodes reach the same; without nodes the server has to."""
-        nodes = self._cache.list(prefix_of("", "nodes"), limit=1)
-        return nodes[0].head.name if nodes else ""
 
 
 async def direct(host: str, port: int) -> socket.socket:

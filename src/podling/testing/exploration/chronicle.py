@@ -32,7 +32,8 @@ def _pod(before: Json | None, after: Json | None) -> Iterator[str]:
     if after["spec"].get("nodeName") and not before["spec"].get("nodeName"):
         yield f"Pod {name} is bound to {after['spec']['nodeName']}"
     if unplaced(after) and not unplaced(before):
-        yield f"Pod {name} finds no node: {condition(after, 'PodScheduled').get('message', '')}"
+        message = str(condition(after, "PodScheduled").get("message", ""))
+        yield f"Pod {name} finds no node: {message.partition('. ')[0].removesuffix('.')}"
     if terminating(after) and not terminating(before):
         why = condition(after, "DisruptionTarget").get("reason")
         yield f"Pod {name} has to go" + (f" ({why})" if why else "")

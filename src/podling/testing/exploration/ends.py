@@ -172,6 +172,8 @@ def _pod(world: World, obj: Json) -> Iterator[str]:
     node = obj["spec"].get("nodeName")
     if node and world.get("core/nodes", "", node) is None:
         yield f"Pod {obj['metadata']['name']} is on {node}, which is no more"
+    if active(obj) and holds(obj, "DisruptionTarget"):
+        yield f"Pod {obj['metadata']['name']} was said to go, and did not"
 
 
 CHECKS: Final[dict[str, Check]] = {

@@ -17,18 +17,22 @@ def deed(move: Move) -> str:
             belonging = f" that belongs to {move.owner}" if move.owner else ""
             return f"the user creates {what}{belonging}" + (f": {said}" if said else "")
         case Change():
-            what = f"{move.resource.plural} {_where(move.namespace)}{move.name}"
+            what = f"{_kind(move)} {_where(move.namespace)}{move.name}"
             return f"the user changes {what}: {_changes(move.spec)}"
         case Delete():
             how = {"Foreground": " and waits for what it owns", "Orphan": " and leaves what it owns"}
-            what = f"{move.resource.plural} {_where(move.namespace)}{move.name}"
+            what = f"{_kind(move)} {_where(move.namespace)}{move.name}"
             return f"the user deletes {what}{how.get(move.propagation, '')}"
         case Release():
-            return f"the user takes the finalizer {move.finalizer} from {move.resource.plural} {move.name}"
+            return f"the user takes the finalizer {move.finalizer} from {_kind(move)} {move.name}"
         case Evict():
             return f"the user evicts a Pod of {move.app}"
         case Trouble():
             return _TROUBLES[move.what](move)
+
+
+def _kind(move: Change | Delete | Release) -> str:
+    return move.resource.plural.removesuffix("s")
 
 
 def _where(namespace: str) -> str:
@@ -62,7 +66,7 @@ def _value(value: Any) -> str:
 def _about(body: Json) -> Iterator[str]:
     spec = body.get("spec") or {}
     if "replicas" in spec:
-        yield f"{spec['replicas']} replicas"
+        yield f"{spec['replicas']} replica" + ("s" if spec["replicas"] != 1 else "")
     if "completions" in spec:
         mode = "one for each index" if spec["completionMode"] == "Indexed" else "any"
         yield f"{spec['completions']} completions ({mode}), {spec['parallelism']} at a time"

@@ -16,6 +16,7 @@ def told(plan: Plan, outcome: Outcome, *, writes: bool) -> Iterator[str]:
     yield "What fails now and then: " + (", ".join(named) or "nothing") + "."
     if delay := faults["delay"]:
         yield f"Messages take up to {delay:.2f} s."
+    yield "At the margin stands what users do and what goes wrong, indented what the control plane makes of it."
     yield ""
     yield from _merged(outcome) if writes else outcome.story
     yield ""
@@ -31,5 +32,5 @@ def _merged(outcome: Outcome) -> list[str]:
     lines = [(float(line.split(" s ", 1)[0]), 0, line) for line in outcome.story]
     for line in outcome.log:
         time, _, rest = line.partition(" ")
-        lines.append((float(time), 1, f"{float(time):10.3f} s      {rest}"))
+        lines.append((float(time), 1, f"{float(time):10.3f} s          {rest}"))
     return [line for _, _, line in sorted(lines, key=lambda each: each[:2])]

@@ -47,10 +47,12 @@ def _show(spec: ClusterSpec, found: ClusterStatus) -> None:
     say(f"server   {_words(found.server)}")
     for each in () if spec.simulated else found.nodes:
         if several:
-            say(f"{each.name}   {each.address}   node {_words(each.node)}, keeper {_words(each.keeper)}")
+            say(f"node     {each.name:<16} {each.address:<15} {_words(each.node)}, keeper {_words(each.keeper)}")
         else:
             say(f"node     {_words(each.node)}\nkeeper   {_words(each.keeper)}")
-    say(f"api      {found.api}\nnode     {found.address}   proxy mode {found.proxy_mode}, runtime {found.runtime}")
+    modes = f"proxy mode {found.proxy_mode}, runtime {found.runtime}"
+    say(f"api      {found.api}")
+    say(f"nodes    {modes}" if several else f"node     {found.address}   {modes}")
     if found.containers:
         say(f"\n{HEAD}{'   NODE' if several else ''}")
     for one in found.containers:

@@ -36,6 +36,7 @@ class World:
         self._losses: list[Loss] = []
         self._repelling: dict[str, list[tuple[float, Json]]] = {}
         self._last_ready: dict[tuple[str, str], float] = {}
+        self._first_ready: dict[str, float] = {}
         self._succeeded: dict[str, dict[str, None]] = {}
         self.may_orphan: dict[tuple[str, str, str], None] = {}
         """(resource, namespace, name) of what a user deleted so that it leaves what it owns."""
@@ -66,6 +67,8 @@ class World:
             self._last_ready[before["metadata"].get("namespace", ""), before["metadata"]["name"]] = now
             if after is None or not ready(after):
                 self._losses.append(Loss(now, before, _how(after)))
+        if after is not None and ready(after) and not (before is not None and ready(before)):
+            self._first_ready[after["metadata"]["uid"]] = now
         if after is not None and after.get("status", {}).get("phase") == "Succeeded" and not terminating(after):
             uid = controller_of(after).get("uid", "")
             self._succeeded.setdefault(uid, {})[after["metadata"]["uid"]] = None
@@ -92,6 +95,10 @@ class World:
         """Whether the Pod of this name is ready or was since then."""
         pod = self.get("core/pods", namespace, name)
         return (pod is not None and ready(pod)) or self._last_ready.get((namespace, name), -math.inf) >= since
+
+    def ready_since(self, pod: Json) -> float:
+        """When a Pod became ready the last time."""
+        return self._first_ready.get(pod["metadata"]["uid"], math.inf)
 
     def repelling(self, node: str, since: float = math.inf) -> list[Json]:
         """The taints that a node has had all the time since then (a cordon is one, too)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from podling.testing.exploration.rules.rule import LAG, Json, Rules, born, namespace_goes
+from podling.testing.exploration.rules.rule import FRESH, LAG, Json, Rules, born, namespace_goes
 from podling.testing.exploration.world import ENDED, World, active, controller_of, ready, share, terminating
 
 
@@ -38,7 +38,8 @@ def never_above_max_surge(world: World, now: float, before: Json | None, after: 
 
 
 def never_below_max_unavailable(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
-    """No controller takes a ready Pod away that its Deployment needs."""
+    """No controller takes a ready Pod away that its Deployment needs; one that became ready just now may be taken for
+    one that does not work."""
     if before is None or not ready(before) or (after is not None and not terminating(after)):
         return
     replica_set = world.owner(before, "apps/replicasets")
@@ -49,7 +50,9 @@ def never_below_max_unavailable(world: World, now: float, before: Json | None, a
         return
     if (rolling := deployment["spec"]["strategy"].get("rollingUpdate")) is None:
         return
-    if world.disturbed(deployment["spec"]["selector"]["matchLabels"], now - LAG):
+    if world.ready_since(before) > now - FRESH or world.disturbed(
+        deployment["spec"]["selector"]["matchLabels"], now - LAG
+    ):
         return
     uid = deployment["metadata"]["uid"]
     must = min(_least(wanted, rolling) for wanted in world.wanted(uid, now - LAG))
@@ -108,7 +111,7 @@ def a_daemon_sets_nodes_are_updated_one_by_one(
     if len(world.losses({"app": owner["metadata"]["name"]}, now - LAG)) > 1:
         return
     node, uid = node_meant(before), owner["metadata"]["uid"]
-    if world.repelling(node) or namespace_goes(world, before):
+    if world.repelling(node) or namespace_goes(world, before) or world.ready_since(before) > now - FRESH:
         return
     for pod in world.owned("core/pods", uid):
         if node_meant(pod) != node and not ready(pod) and active(pod) and not world.repelling(node_meant(pod)):

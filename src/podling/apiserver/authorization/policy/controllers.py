@@ -209,6 +209,13 @@ _SILENT: Mapping[str, tuple[PolicyRule, ...]] = {
         rule("update", "core", "namespaces/finalize namespaces/status"),
         rule("delete deletecollection get list watch", "*", "*"),
     ),
+    "storage-version-migrator-controller": (
+        rule("get list patch", "*", "*"),
+        rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
+        rule("patch update", "apiextensions.k8s.io", "customresourcedefinitions/status"),
+        rule(READ, "storagemigration.k8s.io", "storageversionmigrations"),
+        rule("update", "storagemigration.k8s.io", "storageversionmigrations/status"),
+    ),
     "pod-garbage-collector": (
         rule("delete list watch", "core", "pods"),
         rule(READ, "core", "nodes"),

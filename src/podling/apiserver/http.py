@@ -286,7 +286,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         lines = _COMMON if answer.headers is PRIVATE and answer.content_type == JSON else _lines(answer)
         close = "" if self._keep_alive else "Connection: close\r\n"
         return (
-            f"{_STATUS_LINES[answer.status]}Audit-Id: {request.audit_id}\r\n"
+            f"{_STATUS_LINES[answer.status]}Audit-Id: {request.audit_id}\r\n{request.flow}"
             f"{lines}Date: {self._date()}\r\n{close}{length}\r\n\r\n"
         ).encode("latin-1", "replace")
 

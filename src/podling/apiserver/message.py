@@ -33,7 +33,8 @@ ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 
 class Request:
-    """A parsed request. Filters fill `user`, `audit_id` and `target`; the rest is as received.
+    """A parsed request. Filters fill `user`, `audit_id`, `target` and `flow`; the rest is as received. `flow` are
+    further lines of the answer's head.
 
     `path` is percent-decoded, `query` in order of appearance, header names are lower case (repeated headers are
     joined by a comma), `body` complete.
@@ -43,6 +44,7 @@ class Request:
         "audit_id",
         "body",
         "certificate_user",
+        "flow",
         "headers",
         "in_process",
         "method",
@@ -77,7 +79,7 @@ class Request:
         self.in_process = in_process
         self.raw_target = raw_target or path
         self.user: User = ANONYMOUS
-        self.audit_id = ""
+        self.audit_id = self.flow = ""
         self.target: Target | None = None
         self.warnings: Sequence[str] = ()
         self.started = 0.0

@@ -32,6 +32,8 @@ from podling.apiserver.endpoints.table import Dispatch
 from podling.apiserver.filters.authentication import AUTHENTICATED, certificate_user
 from podling.apiserver.filters.chain import Chain, filters, refused
 from podling.apiserver.filters.requestheader import FrontProxies
+from podling.apiserver.flowcontrol.classifying import FlowControl
+from podling.apiserver.flowcontrol.keeping import FlowKeeping
 from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.looplag import watch_lag
@@ -107,12 +109,14 @@ class ApiServer:
         self.backend = await self._backend(cache)
         aggregator = self._aggregator = Aggregator(self.backend, Dispatch(self.backend, self._streams))
         tokens, authorizer = self.backend.token_reader, self.backend.authorizer
-        chain = filters(
-            self.config, self.env, self.metrics, tokens, authorizer, lambda: aggregator.proxies, self._auditing()
-        )
+        around = (lambda: aggregator.proxies, self._auditing(), FlowControl(cache))
+        chain = filters(self.config, self.env, self.metrics, tokens, authorizer, *around)
         self._chain = Chain(chain, aggregator)
         await self.backend.allocator.repair()
         await bootstrap(self.backend)
+        keeping = FlowKeeping(self.backend)
+        await keeping.start()
+        self._tasks.start("flow control", keeping.run())
         if self.config.token_key:
             tracking = Tracking(self.backend, self._uses)
             await tracking.start()

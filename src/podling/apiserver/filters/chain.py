@@ -25,6 +25,7 @@ from podling.apiserver.filters.measure import Measure
 from podling.apiserver.filters.requestheader import FrontProxies
 from podling.apiserver.filters.requestid import RequestId
 from podling.apiserver.filters.warnings import Warnings
+from podling.apiserver.flowcontrol.classifying import FlowControl
 from podling.apiserver.message import PRIVATE, Outcome, Request, Response, Stream, Upgrade
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.bearertokens import BearerTokens
@@ -54,6 +55,7 @@ def filters(
     authorizer: Authorizer,
     proxies: Callable[[], FrontProxies],
     auditing: Auditing | None = None,
+    flow: FlowControl | None = None,
 ) -> list[Any]:
     """The list; with an audit log there are two more."""
     return [
@@ -65,6 +67,7 @@ def filters(
         Authentication(tokens, proxies),
         *([auditing.begin] if auditing is not None else ()),
         Impersonation(authorizer),
+        *([flow] if flow is not None else ()),
         Authorization(authorizer),
         InFlight(config.mutating_in_flight, metrics),
     ]

@@ -103,6 +103,7 @@ def test_another_api_server_is_part_of_the_api(kube: Kube, cluster: Cluster, sam
     objects_come_and_go(kube, sample)
     kubectl_works(cluster, sample)
     others_need_rights(kube, sample)
+    what_is_owned_goes_with_its_owner(kube, sample)
     the_registration_is_an_object_like_others(kube)
 
 
@@ -151,6 +152,16 @@ def others_need_rights(kube: Kube, namespace: str) -> None:
     )
     assert kube.http.get(path, headers=as_jane).json()["kind"] == "FlunderList"
     assert kube.http.post(path, headers=as_jane, json={"metadata": {"name": "x"}}).status_code == 403
+
+
+def what_is_owned_goes_with_its_owner(kube: Kube, namespace: str) -> None:
+    """The garbage collector looks into the other server, with the rights it has there."""
+    maps, flunders = kube.at("v1/configmaps", namespace), kube.at(f"{GROUP}/{VERSION}/flunders", namespace)
+    uid = maps.create({"metadata": {"name": "owner"}})["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    flunders.create({"metadata": {"name": "owned", "ownerReferences": [owner]}})
+    maps.delete("owner")
+    eventually(lambda: flunders.items() == [], flunders.items)
 
 
 def the_registration_is_an_object_like_others(kube: Kube) -> None:

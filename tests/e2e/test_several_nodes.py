@@ -168,6 +168,27 @@ def test_external_traffic_that_is_local_is_taken_where_the_pod_is_and_nowhere_el
             at(address, LOCAL_PORT)
 
 
+def test_a_load_balancer_has_the_addresses_of_all_nodes(net: Cluster, servers: list[str]) -> None:
+    net.create(service("balanced", "server", TCP | {"port": 8099}, type="LoadBalancer"))
+    try:
+        addresses = {each["address"] for each in net.status()["nodes"]}
+        eventually(lambda: set(balancers(net, "balanced")) == addresses, 10, "an address for each node")
+        eventually(lambda: all(reachable(address, 8099) for address in addresses), 5, "all of them answer")
+        for address in addresses:
+            assert {at(address, 8099) for _ in range(30)} == set(servers)
+    finally:
+        net.kubectl("delete", "service", "balanced").ok()
+
+
+def balancers(cluster: Cluster, name: str) -> list[str]:
+    return [each["ip"] for each in cluster.json("get", "service", name)["status"]["loadBalancer"].get("ingress", ())]
+
+
+def reachable(address: str, port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex((address, port)) == 0
+
+
 def test_dns_and_api_answer_on_every_node(net: Cluster, servers: list[str]) -> None:
     for client in servers:
         code, found = inside(net, client, ASK, "web.default.svc.cluster.local", "A")

@@ -8,6 +8,7 @@ as a `Course`. Nothing here needs root, and nothing pretends: nodes and Pods say
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -40,6 +41,7 @@ MANAGER, SCHEDULER = "system:kube-controller-manager", "system:kube-scheduler"
 SIMULATED = "the node is simulated (podling.testing): nothing runs behind this address"
 LABELS = {"podling/simulated": "true"}
 PATIENCE = 30.0
+ATTEMPTS = 100
 CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110"}
 AT_ONCE = Course(pull=0.0, create=0.0, start=0.0, stop=0.0)
 """A container that is there as soon as it is wanted, and runs until it is stopped."""
@@ -72,7 +74,8 @@ class Cluster(ApiServer):
 
     async def _open(self, stack: AsyncExitStack, tasks: Supervisor) -> None:
         await super()._open(stack, tasks)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="podling-test-"))
+        folder = tempfile.mkdtemp(prefix="podling-test-")
+        stack.push_async_callback(_remove, folder)
         components = await stack.enter_async_context(Supervisor())
         settings = Settings(
             root_ca=self.ca.decode(),
@@ -117,6 +120,18 @@ class Cluster(ApiServer):
 
     def _acted_on(self) -> frozenset[tuple[str, str]]:
         return _controlled() | {("", "Pod"), ("", "Node"), ("", "Service")}
+
+
+async def _remove(folder: str) -> None:
+    """With patience: a thread of a kubelet that has ended may be about to write its last file."""
+    for _ in range(ATTEMPTS):
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            return
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

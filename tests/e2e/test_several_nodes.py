@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -187,6 +188,30 @@ def balancers(cluster: Cluster, name: str) -> list[str]:
 def reachable(address: str, port: int) -> bool:
     with socket.socket() as trial:
         return trial.connect_ex((address, port)) == 0
+
+
+def test_a_network_policy_holds_across_nodes(net: Cluster) -> None:
+    spec = {
+        "podSelector": {"matchLabels": {"on": "2"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {"matchLabels": {"on": "1"}}}]}],
+    }
+    metadata = {"name": "only-first"}
+    service_of_second = service("second", "server", TCP)
+    service_of_second["spec"]["selector"] = {"on": "2"}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+    net.create(service_of_second, policy)
+    try:
+        address = net.json("get", "pod", "server-2")["status"]["podIP"]
+        for goal, port in ((address, "8080"), ("second", "80")):
+            wait_refused(net, "server-3", goal, port)
+            assert talk(net, "server-1", goal, int(port), 5) == [["server-2", ANY]] * 5
+    finally:
+        net.kubectl("delete", "service/second", "networkpolicy/only-first").ok()
+
+
+def wait_refused(cluster: Cluster, name: str, goal: str, port: str) -> None:
+    eventually(lambda: inside(cluster, name, CONNECT, goal, port)[0] != "connected", 5, f"{name} is refused at {goal}")
 
 
 def test_dns_and_api_answer_on_every_node(net: Cluster, servers: list[str]) -> None:

@@ -16,9 +16,12 @@ from podling.apiserver.message import User
 from podling.apiserver.routing import target_of
 from tests.apiserver.authorization.test_rbac import as_user
 from tests.apiserver.serving import DEFAULT, Api, serving
+from tests.apiserver.test_webhooks import configure
+from tests.apiserver.webhookserver import allow, webhook
 
 Json = dict[str, Any]
 MAPS = f"{DEFAULT}/configmaps"
+SECURITY = "pod-security.kubernetes.io/"
 HEAD = "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
 EVERYTHING = HEAD + "rules: [{level: None, users: [system:apiserver]}, {level: RequestResponse}]"
 
@@ -117,6 +120,46 @@ async def test_what_kubectl_sends_as_protobuf_is_told_as_an_object(tmp_path: Pat
         await api.kubectl("create", "configmap", "a", "--from-literal=k=v")
         *_, made = await told(tmp_path, 2, verb="create")
         assert made["requestObject"]["data"] == {"k": "v"} and made["objectRef"]["name"] == "a"
+
+
+async def test_what_a_namespaces_audit_label_finds_is_noted(tmp_path: Path) -> None:
+    async with audited(tmp_path) as api:
+        await api.account()
+        await api.patch("/api/v1/namespaces/default", {"metadata": {"labels": {f"{SECURITY}audit": "restricted"}}})
+        await api.pod("p")
+        *_, made = [event for event in await told(tmp_path, 4, verb="create") if "/pods" in event["requestURI"]]
+        notes = made["annotations"]
+        assert notes[f"{SECURITY}enforce-policy"] == "privileged:latest"
+        assert notes[f"{SECURITY}audit-violations"].startswith('would violate PodSecurity "restricted:latest": ')
+
+
+async def test_a_policy_may_only_note(tmp_path: Path) -> None:
+    group = "/apis/admissionregistration.k8s.io/v1"
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]}]
+    validations = [{"expression": "true"}, {"expression": "false", "message": "no"}]
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": validations}
+    async with audited(tmp_path) as api:
+        await api.make(f"{group}/validatingadmissionpolicies", {"metadata": {"name": "quiet"}, "spec": spec})
+        binding = {"policyName": "quiet", "validationActions": ["Audit"]}
+        await api.make(f"{group}/validatingadmissionpolicybindings", {"metadata": {"name": "b"}, "spec": binding})
+        await api.config_map("a")
+        *_, made = await told(tmp_path, 2, verb="create", requestURI=MAPS)
+        (failure,) = json.loads(made["annotations"]["validation.policy.admission.k8s.io/validation_failure"])
+        assert failure == {
+            "message": "no",
+            "policy": "quiet",
+            "binding": "b",
+            "validationActions": ["Audit"],
+            "expressionIndex": "1",
+        }
+
+
+async def test_a_webhook_may_note(tmp_path: Path) -> None:
+    async with audited(tmp_path) as api, webhook(lambda review: allow(review, auditAnnotations={"k": "v"})) as hook:
+        await configure(api, hook)
+        await api.config_map("a")
+        *_, made = await told(tmp_path, 2, verb="create", requestURI=MAPS)
+        assert made["annotations"]["h.example.com/k"] == "v"
 
 
 async def test_nothing_waits_when_the_server_stops(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class Request:
         "headers",
         "in_process",
         "method",
+        "notes",
         "path",
         "peer",
         "query",
@@ -81,6 +82,7 @@ class Request:
         self.user: User = ANONYMOUS
         self.audit_id = self.flow = ""
         self.target: Target | None = None
+        self.notes: dict[str, str] | None = None
         self.warnings: Sequence[str] = ()
         self.started = 0.0
 
@@ -98,6 +100,11 @@ class Request:
     def header(self, name: str, default: str = "") -> str:
         """A header by its lower-case name."""
         return self.headers.get(name, default)
+
+    def note(self, key: str, text: str) -> None:
+        """Add an annotation to what the audit log tells of this request; without a log (`notes` is None) nothing."""
+        if self.notes is not None:
+            self.notes.setdefault(key, text)
 
     def warn(self, text: str) -> None:
         """Add a `Warning: 299` header to the answer, once a text."""

@@ -51,6 +51,7 @@ class PodSecurity:
             return
         elif kind == "Pod":
             if _significant(attempt):
+                attempt.request.note(f"{PREFIX}enforce-policy", str(policy.enforce))
                 _pod(attempt, policy)
         elif not attempt.subresource:
             _template(attempt, policy)
@@ -122,6 +123,7 @@ def _matters(pod: Json) -> tuple[Any, ...]:
 
 def _pod(attempt: Attempt, policy: Policy) -> None:
     metadata, spec = attempt.obj["metadata"], attempt.obj.get("spec") or {}
+    _note(attempt, policy, metadata, spec)
     if found := violations(policy.enforce, metadata, spec):
         why = f'violates PodSecurity "{policy.enforce}": {_said(found)}'
         raise forbidden("pods", metadata.get("name", ""), why)
@@ -133,12 +135,19 @@ def _template(attempt: Attempt, policy: Policy) -> None:
     for step in _TEMPLATES[attempt.served.kind.group, attempt.served.kind.kind]:
         template = (template or {}).get(step)
     if template:
+        _note(attempt, policy, template.get("metadata") or {}, template.get("spec") or {})
         _warn(attempt, policy, template.get("metadata") or {}, template.get("spec") or {})
 
 
 def _warn(attempt: Attempt, policy: Policy, metadata: Json, spec: Json) -> None:
     if found := violations(policy.warn, metadata, spec):
         attempt.request.warn(f'would violate PodSecurity "{policy.warn}": {_said(found)}')
+
+
+def _note(attempt: Attempt, policy: Policy, metadata: Json, spec: Json) -> None:
+    """For the audit log, where there is one."""
+    if attempt.request.notes is not None and (found := violations(policy.audit, metadata, spec)):
+        attempt.request.note(f"{PREFIX}audit-violations", f'would violate PodSecurity "{policy.audit}": {_said(found)}')
 
 
 def _said(found: list[Finding]) -> str:

@@ -49,7 +49,7 @@ class Auditing:
             code = 101 if isinstance(outcome, Upgrade) else outcome.status
             made["responseStatus"] = {"metadata": {}, "code": code}
         if stage != RECEIVED:
-            made["annotations"] = self._annotations(request)
+            made["annotations"] = self._annotations(request) | (request.notes or {})
         self.log.tell(made)
 
     def _annotations(self, request: Request) -> dict[str, str]:
@@ -67,6 +67,7 @@ class _Begin:
         found = telling(auditing.policy, request.user, events.verb_of(request), request.path, request.target)
         told = auditing.open[id(request)] = _Told(found, request.user, auditing.env.now())
         if found.level:
+            request.notes = {}
             auditing.event(request, told, RECEIVED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from podling.env import Env
 
 Json = dict[str, Any]
 LONGEST_MESSAGE = 5 * 1024
+FAILED = "validation.policy.admission.k8s.io/validation_failure"
 NO_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 
 
@@ -29,6 +31,8 @@ class Failure(NamedTuple):
 
     message: str
     reason: str = "Invalid"
+    number: int = 0
+    """Which of the policy's validations."""
 
 
 class ValidatingPolicies:
@@ -69,6 +73,8 @@ class ValidatingPolicies:
             about = f"Validation failed for ValidatingAdmissionPolicy '{policy.name}' with binding '{binding.name}'"
             for failure in found:
                 attempt.request.warn(f"{about}: {failure.message}")
+        if found and "Audit" in binding.actions:
+            _note(attempt, policy, binding, found)
         if "Deny" not in binding.actions:
             return []
         return [Denial(policy.name, binding.name, failure.message, failure.reason) for failure in found]
@@ -78,6 +84,16 @@ class ValidatingPolicies:
             return list(failures(policy, dict(values), limits))
 
         return await spared(self._env, judge, asks=policy.asks)
+
+
+def _note(attempt: Attempt, policy: Policy, binding: Binding, found: list[Failure]) -> None:
+    """For the audit log, all policies in one annotation."""
+    notes = attempt.request.notes
+    if notes is None:
+        return
+    about = {"policy": policy.name, "binding": binding.name, "validationActions": sorted(binding.actions)}
+    told = [{"message": each.message, **about, "expressionIndex": str(each.number)} for each in found]
+    notes[FAILED] = json.dumps([*json.loads(notes.get(FAILED, "[]")), *told])
 
 
 def failures(policy: Policy, values: Json, limits: Limits = FULL) -> Iterator[Failure]:
@@ -90,10 +106,10 @@ def failures(policy: Policy, values: Json, limits: Limits = FULL) -> Iterator[Fa
         return
     budget = limits.budget(PER_VALIDATION)
     Composed(policy.variables, values, budget)
-    for validation in policy.validations:
+    for number, validation in enumerate(policy.validations):
         failure = _holds(policy, validation, values, budget, limits)
         if failure is not None:
-            yield failure
+            yield failure._replace(number=number)
     for key, program in policy.annotations:
         try:
             evaluated(program, values, budget)

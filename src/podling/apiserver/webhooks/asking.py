@@ -58,6 +58,8 @@ class Asking:
             raise CallFailed(hook.name, f"received invalid webhook response: {error}") from None
         for text in found.warnings:
             attempt.request.warn(text)
+        for key, text in (found.annotations or {}).items():
+            attempt.request.note(f"{hook.name}/{key}", str(text))
         if not found.allowed:
             raise denied(hook.name, found.status)
         return found

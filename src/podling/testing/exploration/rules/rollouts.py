@@ -55,7 +55,10 @@ def never_below_max_unavailable(world: World, now: float, before: Json | None, a
     ):
         return
     uid = deployment["metadata"]["uid"]
-    must = min(_least(wanted, rolling) for wanted in world.wanted(uid, now - LAG))
+    asked = world.wanted(uid, now - LAG)
+    if len(asked) > 1 and len({controller_of(pod)["uid"] for pod in pods_of(world, uid)}) > 1:
+        return  # scaled in the midst of a rollout: all templates give in proportion, whether their Pods work or not
+    must = min(_least(wanted, rolling) for wanted in asked)
     have = len([pod for pod in pods_of(world, uid) if ready(pod)])
     if have < must:
         yield f"Deployment {deployment['metadata']['name']} is left with {have} ready Pods, it needs {must}"

@@ -42,19 +42,23 @@ class FlowKeeping:
             self._changed.set()
 
     async def start(self) -> None:
-        """What is missing is made, all at once."""
-        await asyncio.gather(*(self._ensure(plural, name) for plural, name in WANTED))
+        """What is missing is made, all at once, before anybody else can write."""
+        await self._all()
+        self._changed.clear()
 
     async def run(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
-                await self.start()
+                await self._all()
             except ApiError as error:
                 log.info("flow control: %s", error)
                 await self._backend.env.sleep(AGAIN)
                 self._changed.set()
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(self._ensure(plural, name) for plural, name in WANTED))
 
     async def _ensure(self, plural: str, name: str) -> None:
         backend = self._backend

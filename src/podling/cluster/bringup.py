@@ -119,7 +119,7 @@ def _start_keepers(paths: ClusterPaths, nodes: Sequence[NodeSpec]) -> str:
     """All side by side; what was done, in words. Raises KeeperError when all have started or failed."""
 
     def start(node: NodeSpec) -> KeeperHandle:
-        return start_keeper(paths.node(node.name).directory, cluster=node.cluster, node=node.name)
+        return start_keeper(paths.node(node.name).directory, cluster=paths.group, node=node.name)
 
     with ThreadPoolExecutor(len(nodes)) as starting:
         pids = ", ".join(str(keeper.pid) for keeper in starting.map(start, nodes))

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
+
+USUAL_ROOT = Path("/var/lib/podling")
 
 
 def state_root() -> Path:
@@ -16,7 +19,7 @@ def state_root() -> Path:
     if chosen := os.environ.get("PODLING_STATE"):
         return Path(chosen)
     if os.geteuid() == 0:
-        return Path("/var/lib/podling")
+        return USUAL_ROOT
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(data) / "podling"
 
@@ -66,6 +69,14 @@ class ClusterPaths:
 
     root: Path
     name: str
+
+    @property
+    def group(self) -> str:
+        """What the cluster's control groups are called: by names alone, so that cleaning up needs no file, and not as
+        those of a cluster of the same name in another state folder."""
+        if self.root == USUAL_ROOT:
+            return self.name
+        return f"{self.name}.{crc32(os.fsencode(os.path.realpath(self.root))):08x}"
 
     @property
     def directory(self) -> Path:

@@ -67,7 +67,7 @@ def _end_node(paths: ClusterPaths, spec: ClusterSpec, name: str, grace: float) -
     node.pid.unlink(missing_ok=True)
     if not spec.simulated:
         stop_keeper(node.directory, POD_SECONDS)
-        clean_up(spec.name, name)
+        clean_up(paths.group, name)
 
 
 def remove(paths: ClusterPaths) -> None:

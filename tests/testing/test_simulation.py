@@ -173,3 +173,51 @@ def test_everything_comes_to_rest() -> None:
             assert quiet == []
 
     run(scenario())
+
+
+@pytest.mark.parametrize("writes", (0, 2))
+def test_who_crashes_does_so_after_so_many_writes_and_makes_none_after_that(writes: int) -> None:
+    async def scenario() -> None:
+        async with Simulation(1).running() as simulation:
+            await simulation.env.sleep(5)
+            began = len(simulation.log)
+            crashed = simulation.crash("controllers", writes)
+            await simulation.rest.create(REPLICASETS, "default", replica_set("web", 5))
+            assert await crashed and not simulation.has("controllers")
+            at = simulation.env.monotonic()
+            await simulation.env.sleep(30)
+            theirs = [line for line in simulation.log[began:] if "kube-controller-manager" in line]
+            theirs = [line for line in theirs if "/events" not in line]
+            assert writes + 1 <= len(theirs) < 7  # what was under way in that moment arrives, too
+            assert float(theirs[-1].split()[0]) <= at
+            simulation.start("controllers")
+            await ready_replicas(simulation.rest, simulation.env, "web", 5)
+
+    run(scenario())
+
+
+def test_who_is_spared_or_silenced_does_not_crash() -> None:
+    async def scenario() -> None:
+        async with Simulation(1).running() as simulation:
+            spared = simulation.crash("scheduler", 0)
+            simulation.spare()
+            assert not await spared and simulation.has("scheduler")
+            silenced = simulation.crash("scheduler", 0)
+            simulation.silence("scheduler")
+            assert not await silenced
+
+    run(scenario())
+
+
+def test_a_lost_machine_comes_back_with_nothing() -> None:
+    async def scenario() -> None:
+        async with Simulation(1).running() as simulation:
+            await simulation.rest.create(REPLICASETS, "default", replica_set("web", 2))
+            await ready_replicas(simulation.rest, simulation.env, "web", 2)
+            assert len(simulation.sandboxes()) == 2
+            simulation.lose("node-1")
+            assert simulation.sandboxes() == {}
+            simulation.start("node-1")
+            assert simulation.has("node-1")
+
+    run(scenario())

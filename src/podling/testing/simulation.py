@@ -123,8 +123,9 @@ class Simulation:
             self.start_node(component)
 
     def crash(self, component: str, writes: int) -> asyncio.Future[bool]:
-        """It ends right after so many more writes and one, before it hears of that one. True when it has crashed, False
-        when it was silenced or spared before, or is to crash at another moment."""
+        """It ends right after so many more writes and one, before it hears of that one; what else is under way in that
+        moment may arrive. True when it has crashed, False when it was silenced or spared before, or is to crash at
+        another moment."""
         self._settle(component, crashed=False)
         crashed = self._crashing[component] = asyncio.get_running_loop().create_future()
 

@@ -66,5 +66,7 @@ def test_storage_version_migrations(kube: Kube) -> None:
     migrations = kube.at("storagemigration.k8s.io/v1/storageversionmigrations")
     walk(kube, migrations, migration)
     migrations.create(migration("with-status"))
+    # Its controller says once that it runs, then looks out for the resource.
+    migrations.until("with-status", lambda body: body.get("status", {}).get("conditions"))
     walk_status(migrations, "with-status", condition)
     migrations.delete("with-status")

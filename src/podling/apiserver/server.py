@@ -57,6 +57,7 @@ from podling.pki.tokens import TokenSigner
 from podling.storage.interface import Storage
 from podling.storage.watchcache import WatchCache
 from podling.supervise import Supervisor
+from podling.unixpath import short_path
 
 BACKLOG = 1024
 WRITE_BUFFER = 128 * 1024
@@ -233,8 +234,12 @@ class ApiServer:
             self._listeners.append(await loop.create_server(connected, host, port, ssl=context, backlog=BACKLOG))
         if self.config.unix is not None:
             self.config.unix.unlink(missing_ok=True)
-            path = str(self.config.unix)
-            self._listeners.append(await loop.create_unix_server(connected, path, ssl=context, backlog=BACKLOG))
+            listener = socket.socket(socket.AF_UNIX)
+            with short_path(str(self.config.unix)) as path:
+                listener.bind(path)
+            self._listeners.append(
+                await loop.create_unix_server(connected, sock=listener, ssl=context, backlog=BACKLOG)
+            )
             self.config.unix.chmod(0o600)
 
     def _health(self, endpoint: str) -> dict[str, str]:

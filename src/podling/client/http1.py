@@ -19,6 +19,7 @@ import httptools
 import msgspec
 
 from podling.api.errors import ServiceUnavailable
+from podling.unixpath import short_path
 
 CHUNK = 256 * 1024
 AT_ONCE = 8
@@ -214,9 +215,10 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 if self._address.path:
-                    streams = await asyncio.open_unix_connection(
-                        self._address.path, ssl=self._tls, server_hostname=self._server_name, limit=CHUNK
-                    )
+                    with short_path(self._address.path) as path:
+                        streams = await asyncio.open_unix_connection(
+                            path, ssl=self._tls, server_hostname=self._server_name, limit=CHUNK
+                        )
                 else:
                     streams = await asyncio.open_connection(
                         self._address.host,

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ApiError, BadRequest, ServiceUnavailable
-from podling.network.unixpath import short_path
 from podling.supervise import Supervisor
+from podling.unixpath import short_path
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[socket.socket]]
 """Carries out every verb but `connect`; returns the socket to pass, raises ApiError or OSError."""

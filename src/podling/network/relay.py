@@ -15,8 +15,8 @@ import struct
 from collections.abc import Collection
 from typing import Protocol, cast
 
-from podling.network.unixpath import short_path
 from podling.supervise import Supervisor
+from podling.unixpath import short_path
 
 Target = str | tuple[str, int]
 """Where a connection leads: the path of a Unix socket, or (address, port)."""

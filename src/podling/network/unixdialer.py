@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from podling.api.errors import ServiceUnavailable, from_status
-from podling.network.unixpath import short_path
+from podling.unixpath import short_path
 
 _LONGEST_ANSWER = 65_536
 

@@ -9,14 +9,17 @@ from tests.conformance.operations import walk, walk_status
 
 
 def condition(body: Json) -> None:
-    body.setdefault("status", {})["conditions"] = [
+    """Adds one to those of the controller, which would say its own again."""
+    status = body.setdefault("status", {})
+    status["conditions"] = [
+        *(each for each in status.get("conditions", ()) if each["type"] != "Tried"),
         {
             "type": "Tried",
             "status": "True",
             "reason": "Conformance",
             "message": "tried",
             "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }
+        },
     ]
 
 

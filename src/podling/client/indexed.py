@@ -6,6 +6,7 @@ their order is that of arrival and the same in every run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -45,7 +46,9 @@ class Lister(Protocol):
 class Indexed:
     """The objects and their indexes; a `Lister` without a revision of its own."""
 
-    def __init__(self, indexes: Mapping[str, IndexFunction] | None = None) -> None:
+    def __init__(self, indexes: Mapping[str, IndexFunction] | None = None, owners: Counter[str] | None = None) -> None:
+        """`owners` is kept up with the uids that objects name as their owners, for many resources together."""
+        self._owners: Counter[str] = Counter() if owners is None else owners
         self._objects: dict[str, Object] = {}
         self._names: dict[tuple[str, str], Object] = {}
         self._own = dict(indexes or {})
@@ -60,6 +63,8 @@ class Indexed:
         old = self._objects.get(new.key)
         if old is not None:
             self._unlink(old, keep=set(self._terms(new)))
+        if new.head.owners:
+            self._owners.update(new.head.owners)
         self._objects[new.key] = new
         self._names[new.head.namespace, new.head.name] = new
         for term in self._terms(new):
@@ -128,7 +133,15 @@ class Indexed:
             for term in _label_terms(found):
                 self._buckets.setdefault(term, {})[found.key] = found
 
+    def owns(self, uid: str) -> bool:
+        """Whether any object names it as an owner."""
+        return uid in self._owners
+
     def _unlink(self, old: Object, keep: set[tuple[str, ...]]) -> None:
+        for uid in old.head.owners:
+            self._owners[uid] -= 1
+            if not self._owners[uid]:
+                del self._owners[uid]
         for term in self._terms(old):
             if term in keep:
                 continue

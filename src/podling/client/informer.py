@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from podling.api.errors import ApiError, Expired, Gone
@@ -43,11 +44,12 @@ class Informer:
         label_selector: str = "",
         field_selector: str = "",
         indexes: Mapping[str, IndexFunction] | None = None,
+        owners: Counter[str] | None = None,
     ) -> None:
         self.resource = resource
         self._transport, self._env = transport, env
         self._namespace, self._labels, self._fields = namespace, label_selector, field_selector
-        self._objects = Indexed(indexes)
+        self._objects = Indexed(indexes, owners)
         self._handlers: list[Handler] = []
         self._advanced: list[Callable[[], None]] = []
         self._synced, self._moved = asyncio.Event(), asyncio.Event()
@@ -173,15 +175,20 @@ class Informers:
     def __init__(self, transport: Transport, env: Env) -> None:
         self._transport, self._env = transport, env
         self._informers: dict[Resource, Informer] = {}
+        self._owners: Counter[str] = Counter()
         self._running: dict[Resource, asyncio.Task[None]] = {}
         self._tasks: Supervisor | None = None
 
     def of(self, resource: Resource) -> Informer:
         informer = self._informers.get(resource)
         if informer is None:
-            informer = self._informers[resource] = Informer(self._transport, resource, self._env)
+            informer = self._informers[resource] = Informer(self._transport, resource, self._env, owners=self._owners)
             self._start(informer)
         return informer
+
+    def owns(self, uid: str) -> bool:
+        """Whether any object of any of these resources names it as an owner."""
+        return uid in self._owners
 
     def drop(self, resource: Resource) -> None:
         """Nobody serves this resource any more."""

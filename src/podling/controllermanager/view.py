@@ -31,6 +31,9 @@ class LiveView:
     def of(self, resource: Resource) -> Lister:
         return self._informers.of(resource)
 
+    def owns(self, uid: str) -> bool:
+        return self._informers.owns(uid)
+
 
 class Glance:
     """What is asked which keys a change concerns: one for all changes, because most of them concern nobody and a view
@@ -41,7 +44,7 @@ class Glance:
 
     def __init__(self, informers: Informers, env: Env, settings: Settings, served: ServedResources) -> None:
         self._env = env
-        self.settings, self.served, self.of = settings, served, informers.of
+        self.settings, self.served, self.of, self.owns = settings, served, informers.of, informers.owns
 
     @property
     def now(self) -> float:

@@ -190,7 +190,7 @@ def _unfinalize(found: Object, served: Served, finalizer: str) -> Patch:
 
 def _related(changed: Object, view: View) -> Iterable[str]:
     """The dependents of what was deleted or is being deleted, and the owners that wait for it."""
-    if changed.head.deleting or _is_gone(changed, view):
+    if view.owns(changed.head.uid) and (changed.head.deleting or _is_gone(changed, view)):
         for served in view.served:
             yield from (each.key for each in view.of(served.resource).owned(changed.head.uid))
     if not changed.head.owners:

@@ -119,6 +119,9 @@ class View(Protocol):
 
     def of(self, resource: Resource) -> Lister: ...
 
+    def owns(self, uid: str) -> bool:
+        """Whether any object names it as an owner: asked before all resources are gone through."""
+
 
 class Snapshot:
     """A `View` made of given objects: for tests of decisions and for thinking ahead."""
@@ -142,6 +145,9 @@ class Snapshot:
 
     def of(self, resource: Resource) -> Lister:
         return self._of(resource)
+
+    def owns(self, uid: str) -> bool:
+        return any(seen.owns(uid) for seen in self._listers.values())
 
     def put(self, resource: Resource, value: Mapping[str, Any]) -> Object:
         """Add one object, given as its served JSON."""

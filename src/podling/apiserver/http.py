@@ -20,7 +20,7 @@ import httptools
 
 from podling.api.errors import ApiError, BadRequest, RequestEntityTooLarge
 from podling.apiserver.connection import RawConnection, Writer
-from podling.apiserver.knownheads import KnownHeads
+from podling.apiserver.knownheads import METHODS, KnownHeads
 from podling.apiserver.message import JSON, PRIVATE, Outcome, Request, Response, Stream, Upgrade, User
 
 MAX_HEADERS = 64 * 1024
@@ -34,7 +34,6 @@ HEADERS_SECONDS = 32.0
 log = logging.getLogger(__name__)
 
 _REASONS = {code.value: code.phrase for code in HTTPStatus}
-_METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _REASONS.items()}
 
 Begin = Callable[[Request], "Outcome | Awaitable[Outcome]"]
@@ -193,7 +192,7 @@ class HttpProtocol(asyncio.BufferedProtocol):
         method = self._parser.get_method()
         keep_alive = self._lasting = self._parser.should_keep_alive()
         self._arrived(
-            _METHODS.get(method) or method.decode("latin-1"), self._url, self._headers, bytes(self._body), keep_alive
+            METHODS.get(method) or method.decode("latin-1"), self._url, self._headers, bytes(self._body), keep_alive
         )
 
     def _arrived(self, method: str, url: bytes, headers: dict[str, str], body: bytes, keep_alive: bool) -> None:

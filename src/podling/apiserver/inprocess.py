@@ -24,7 +24,7 @@ from podling.apiserver.message import Request, Response, Stream, User
 from podling.apiserver.registry.selectors import interest_of
 from podling.apiserver.registry.served import Served
 from podling.apiserver.routing import Target
-from podling.client.transport import Answer, Listing, Resource, Verb
+from podling.client.transport import Answer, Listing, Resource, Verb, selectors
 from podling.storage.interest import Interest
 from podling.storage.interface import StorageError
 
@@ -52,7 +52,7 @@ class InProcessTransport:
         request.user = self._user
         outcome = await self._chain.handle(request)
         if isinstance(outcome, Stream):
-            outcome = await _collected(outcome)
+            outcome = await outcome.collected()
         if not isinstance(outcome, Response):
             raise InternalError(f"{verb} {path} leaves HTTP")
         raw = outcome.body if isinstance(outcome.body, bytes) else b"".join(outcome.body)
@@ -67,7 +67,7 @@ class InProcessTransport:
         """The cache's own objects, at its present revision; of what is not ours, those another server tells of."""
         served = self._served(resource)
         if served is None:
-            query = _selectors(label_selector, field_selector)
+            query = selectors(label_selector, field_selector)
             return await elsewhere.listed(self._chain, self._user, resource, namespace, query)
         self._require("list", resource, namespace, field_selector)
         interest = interest_of(namespace, "", label_selector, field_selector, served.kind.field_names)
@@ -94,7 +94,7 @@ class InProcessTransport:
         """See `client.transport.Transport`."""
         served = self._served(resource)
         if served is None:
-            query = [("resourceVersion", str(since)), *_selectors(label_selector, field_selector)]
+            query = [("resourceVersion", str(since)), *selectors(label_selector, field_selector)]
             async with elsewhere.watched(self._chain, self._user, resource, namespace, query) as batches:
                 yield batches
             return
@@ -124,10 +124,6 @@ class InProcessTransport:
         return served
 
 
-def _selectors(labels: str, fields: str) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text]
-
-
 async def _until_closed(events: AsyncIterator[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:
     try:
         async for batch in events:
@@ -143,21 +139,3 @@ def _value(raw: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {"message": raw[:LONGEST_TEXT].decode("utf-8", "replace").strip()}
     return value
-
-
-class _Collector:
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    async def write(self, data: bytes, patience: float | None = None) -> None:
-        self.data += data
-
-    @property
-    def backlog(self) -> int:
-        return 0
-
-
-async def _collected(stream: Stream) -> Response:
-    collector = _Collector()
-    await stream.run(collector)
-    return Response(stream.status, bytes(collector.data), stream.content_type)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 REMEMBERED = 8
 """Heads a connection; a client that varies more than that is parsed."""
-_METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
+METHODS = {each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _LENGTH = b"\r\nContent-Length: "
 _LONGEST = 7
 """Digits of a length that can be within the limits of a body."""
@@ -90,7 +90,7 @@ def _request_line(line: bytes) -> tuple[str, bytes] | None:
 def _read_line(line: bytes) -> tuple[str, bytes] | None:
     """Method and URL; None for what only the parser can judge."""
     method, _, rest = line.partition(b" ")
-    name, url = _METHODS.get(method), rest[:-9]
+    name, url = METHODS.get(method), rest[:-9]
     if name is None or rest[-9:] != b" HTTP/1.1" or b" " in url or not url.isascii() or not url.decode().isprintable():
         return None
     return name, url

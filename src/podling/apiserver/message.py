@@ -154,6 +154,24 @@ class Stream:
         """`run` is cancelled when the client goes away."""
         self.run, self.content_type, self.status, self.headers = run, content_type, status, headers
 
+    async def collected(self) -> Response:
+        """The whole of it, once it has ended."""
+        sink = _Collected()
+        await self.run(sink)
+        return Response(self.status, bytes(sink.data), self.content_type)
+
+
+class _Collected:
+    """A sink that takes everything at once."""
+
+    backlog = 0
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    async def write(self, data: bytes, patience: float | None = None) -> None:
+        self.data += data
+
 
 class Connection(Protocol):
     """The raw connection after `101 Switching Protocols`."""

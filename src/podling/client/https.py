@@ -19,26 +19,13 @@ import msgspec
 from podling.api.errors import InternalError, Timeout, from_status
 from podling.api.objects import Event, Object
 from podling.client.http1 import Address, Connection, Pool, ResponseHead, request_bytes
-from podling.client.received import Receiver, bookmark
-from podling.client.transport import Answer, Listing, Resource, Verb
+from podling.client.received import Receiver, decode_list, received_event
+from podling.client.transport import Answer, Listing, Resource, Verb, selectors
 
 SLICE = 64
 """Objects decoded before the loop is given back."""
 
 
-class _List(msgspec.Struct):
-    kind: str = ""
-    metadata: dict[str, Any] = {}
-    items: list[msgspec.Raw] | None = None
-
-
-class _WatchEvent(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
-_decode_list = msgspec.json.Decoder(_List).decode
-_decode_event = msgspec.json.Decoder(_WatchEvent).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -96,16 +83,16 @@ class HttpsTransport:
     async def list(
         self, resource: Resource, *, namespace: str = "", label_selector: str = "", field_selector: str = ""
     ) -> Listing:
-        query = _selectors(label_selector, field_selector)
+        query = selectors(label_selector, field_selector)
         _, received = await self._fetch("GET", resource.path(namespace), query)
-        listed = _decode_list(received)
-        kind, receiver = listed.kind.removesuffix("List"), self._receiver(resource)
+        listed = decode_list(received)
+        kind, receiver = listed.item_kind, self._receiver(resource)
         items: list[Object] = []
         for index, raw in enumerate(listed.items or ()):
             items.append(receiver.object(raw, kind))
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
-        return Listing(items, int(listed.metadata.get("resourceVersion") or 0))
+        return Listing(items, listed.revision)
 
     @asynccontextmanager
     async def watch(
@@ -121,7 +108,7 @@ class HttpsTransport:
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", str(since)),
-            *_selectors(label_selector, field_selector),
+            *selectors(label_selector, field_selector),
         ]
         connection, head = await self._pool.exchange(self._bytes("GET", resource.path(namespace), query))
         try:
@@ -144,7 +131,7 @@ class HttpsTransport:
         async with aclosing(connection.body()) as pieces:
             async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
-                if batch := [_event(line, receiver) for line in lines if line]:
+                if batch := [received_event(line, receiver) for line in lines if line]:
                     yield batch
 
     async def _fetch(
@@ -185,10 +172,6 @@ class HttpsTransport:
         return self._receivers.setdefault(resource, Receiver(resource))
 
 
-def _selectors(labels: str, fields: str) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text]
-
-
 def _json(received: bytes, status: int) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(received)
@@ -200,20 +183,6 @@ def _json(received: bytes, status: int) -> dict[str, Any]:
             return {"message": said or f"the server answered {status}", "code": status}
         raise InternalError(f"the server's answer is not a JSON object: {said!r}")
     return value
-
-
-def _event(line: bytes, receiver: Receiver) -> Event:
-    """Raises what an ERROR event says (Expired where history is gone)."""
-    event = _decode_event(line)
-    match event.type:
-        case "ADDED" | "MODIFIED" | "DELETED":
-            return Event(event.type, receiver.object(event.object))
-        case "BOOKMARK":
-            return Event("BOOKMARK", bookmark(event.object))
-        case "ERROR":
-            raise from_status(msgspec.json.decode(event.object), 500)
-        case other:
-            raise InternalError(f"a watch event of the unknown type {other!r}")
 
 
 __all__ = ["Address", "HttpsTransport", "client_context"]

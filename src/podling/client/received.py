@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from podling.api.objects import Head, Object, key_of, shared
+from podling.api.errors import InternalError, from_status
+from podling.api.objects import Event, Head, Object, key_of, shared
 from podling.client.kinds import UNKNOWN, KindFacts, facts_of
 from podling.client.transport import Resource
 
@@ -57,6 +58,45 @@ class Receiver:
         head = head_of(metadata, facts.fields(stored))
         key = key_of(self._resource.group, self._resource.plural, head.namespace, head.name)
         return Object(key, _encode(stored), revision, head, facts.decode)
+
+
+class ReceivedList(msgspec.Struct):
+    """A list as it came, its items not read yet; `item_kind` is what they are where they do not say so."""
+
+    kind: str = ""
+    metadata: dict[str, Any] = {}
+    items: list[msgspec.Raw] | None = None
+
+    @property
+    def item_kind(self) -> str:
+        return self.kind.removesuffix("List")
+
+    @property
+    def revision(self) -> int:
+        return int(self.metadata.get("resourceVersion") or 0)
+
+
+class _WatchEvent(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+decode_list = msgspec.json.Decoder(ReceivedList).decode
+_decode_event = msgspec.json.Decoder(_WatchEvent).decode
+
+
+def received_event(line: bytes, receiver: Receiver) -> Event:
+    """One line of a watch. Raises what an ERROR event says (Expired where history is gone)."""
+    event = _decode_event(line)
+    match event.type:
+        case "ADDED" | "MODIFIED" | "DELETED":
+            return Event(event.type, receiver.object(event.object))
+        case "BOOKMARK":
+            return Event("BOOKMARK", bookmark(event.object))
+        case "ERROR":
+            raise from_status(msgspec.json.decode(event.object), 500)
+        case other:
+            raise InternalError(f"a watch event of the unknown type {other!r}")
 
 
 def bookmark(raw: msgspec.Raw | bytes) -> Object:

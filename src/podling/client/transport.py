@@ -50,6 +50,11 @@ class Listing(msgspec.Struct, frozen=True):
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
+def selectors(labels: str, fields: str) -> list[tuple[str, str]]:
+    """As parameters of a query; what selects everything is left out."""
+    return [(name, text) for name, text in (("labelSelector", labels), ("fieldSelector", fields)) if text]
+
+
 class Transport(Protocol):
     """The verbs. Every failure is an `api.errors.ApiError`; a lost connection is ServiceUnavailable."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ from podling.api.errors import InternalError, from_status
 from podling.api.objects import Event
 from podling.apiserver.filters.chain import Chain
 from podling.apiserver.message import Request, Response, Stream, User
-from podling.client.received import Receiver, bookmark
+from podling.client.received import Receiver, decode_list, received_event
 from podling.client.transport import Listing, Resource
 from podling.supervise import Supervisor
 
@@ -25,19 +24,6 @@ QUEUED = 64
 _BROKEN = (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError)
 
 
-class _List(msgspec.Struct):
-    kind: str = ""
-    metadata: dict[str, Any] = {}
-    items: list[msgspec.Raw] | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
-_decode_list = msgspec.json.Decoder(_List).decode
-_decode_event = msgspec.json.Decoder(_Event).decode
 Query = Sequence[tuple[str, str]]
 
 
@@ -52,10 +38,8 @@ async def listed(chain: Chain, user: User, resource: Resource, namespace: str, q
     outcome = await chain.handle(_request(user, resource, namespace, query))
     body = await _whole(outcome)
     try:
-        found = _decode_list(body)
-        receiver, kind = Receiver(resource), found.kind.removesuffix("List")
-        items = [receiver.object(raw, kind) for raw in found.items or ()]
-        return Listing(items, int(found.metadata.get("resourceVersion") or 0))
+        found, receiver = decode_list(body), Receiver(resource)
+        return Listing([receiver.object(raw, found.item_kind) for raw in found.items or ()], found.revision)
     except _BROKEN as error:
         raise InternalError(f"{resource.plural}.{resource.group}: the answer is no list: {error}") from error
 
@@ -89,29 +73,17 @@ async def _events(sink: _Queue, receiver: Receiver) -> AsyncGenerator[Sequence[E
     while piece := await sink.take():
         *lines, rest = (rest + piece).split(b"\n")
         try:
-            batch = [_event(line, receiver) for line in lines if line.strip()]
+            batch = [received_event(line, receiver) for line in lines if line.strip()]
         except _BROKEN as error:
             raise InternalError(f"a watch's event cannot be read: {error}") from error
         if batch:
             yield batch
 
 
-def _event(line: bytes, receiver: Receiver) -> Event:
-    event = _decode_event(line)
-    match event.type:
-        case "ADDED" | "MODIFIED" | "DELETED":
-            return Event(event.type, receiver.object(event.object))
-        case "BOOKMARK":
-            return Event("BOOKMARK", bookmark(event.object))
-    raise from_status(msgspec.json.decode(event.object), 500)
-
-
 async def _whole(outcome: object) -> bytes:
     """Raises the error that an answer says."""
     if isinstance(outcome, Stream):
-        sink = _Collected()
-        await outcome.run(sink)
-        outcome = Response(outcome.status, bytes(sink.data))
+        outcome = await outcome.collected()
     if not isinstance(outcome, Response):
         raise InternalError("the answer leaves HTTP")
     body = outcome.body if isinstance(outcome.body, bytes) else b"".join(outcome.body)
@@ -122,18 +94,6 @@ async def _whole(outcome: object) -> bytes:
             said = {"message": body.decode("utf-8", "replace").strip()}
         raise from_status(said, outcome.status)
     return body
-
-
-class _Collected:
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    async def write(self, data: bytes, patience: float | None = None) -> None:
-        self.data += data
-
-    @property
-    def backlog(self) -> int:
-        return 0
 
 
 class _Queue:

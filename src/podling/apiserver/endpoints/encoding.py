@@ -67,9 +67,7 @@ async def encoded(backend: Backend, request: Request, encoding: Encoding, answer
         return outcome
     if isinstance(outcome, Stream):
         if request.target is None or request.target.verb != "watch":
-            collected = _Collected()
-            await outcome.run(collected)
-            return await _whole(backend, Response(outcome.status, bytes(collected.data)), encoding)
+            return await _whole(backend, await outcome.collected(), encoding)
         if encoding == "yaml":
             raise _not_acceptable()
         return _watch(backend.schemas, outcome)
@@ -161,18 +159,6 @@ class _Framing:
     @property
     def backlog(self) -> int:
         return self._sink.backlog
-
-
-class _Collected:
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    async def write(self, data: bytes, patience: float | None = None) -> None:
-        self.data += data
-
-    @property
-    def backlog(self) -> int:
-        return 0
 
 
 def far(request: Request) -> bool:

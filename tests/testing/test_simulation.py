@@ -221,3 +221,20 @@ def test_a_lost_machine_comes_back_with_nothing() -> None:
             assert simulation.has("node-1")
 
     run(scenario())
+
+
+def test_a_node_that_ended_between_making_and_starting_a_container_starts_it_when_it_is_back() -> None:
+    async def scenario() -> None:
+        async with Simulation(1, course=Course(start=1.0)).running() as simulation:
+            rest, env = simulation.rest, simulation.env
+            await rest.create(REPLICASETS, "default", replica_set("web", 1))
+            runtime = simulation.runtimes["node-1"]
+            while [each.state for each in (await runtime.list())[1]] != ["created"]:
+                await env.sleep(0.1)
+            simulation.silence("node-1")
+            await env.sleep(5)
+            assert [each.state for each in (await runtime.list())[1]] == ["created"]
+            simulation.start("node-1")
+            await ready_replicas(rest, env, "web", 1)
+
+    run(scenario())

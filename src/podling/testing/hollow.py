@@ -165,7 +165,7 @@ class HollowNode:
             await self._let_go(found)
             return
         containers = await self._containers(found)
-        if not containers and found.view.status.phase not in ("Succeeded", "Failed"):
+        if _is_begun_only(found, containers) and found.view.status.phase not in ("Succeeded", "Failed"):
             await self._start(found)
             containers = await self._containers(found)
         await self._report(found, containers)
@@ -228,3 +228,8 @@ class HollowNode:
         if ip:
             out |= {"podIP": ip, "podIPs": [{"ip": ip}]}
         return out
+
+
+def _is_begun_only(found: Object, containers: list[Container]) -> bool:
+    """Some container is missing or was never started: nothing was done yet, or its node ended in the midst of it."""
+    return len(containers) < len(found.view.spec.containers) or any(each.state == "created" for each in containers)

@@ -236,3 +236,16 @@ def test_at_the_end_nobody_waits_where_there_is_room() -> None:
     assert unfinished(played.watchman.world, {}) == ["Pod waits waits for a node, and node-1 could take it"]
     played.tell(pod("waits", cpu="3", status=unplaced, priority=1))
     assert len(unfinished(played.watchman.world, {})) == 1
+
+
+def test_a_pod_without_a_node_does_not_excuse_one_that_nobody_made() -> None:
+    played = Played()
+    unplaced = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False"}]}
+    few = thing("ReplicaSet", "few", spec={"replicas": 2}, status={"replicas": 1})
+    played.tell(thing("ResourceQuota", "quota", spec={"hard": {"pods": "2"}}, status={"used": {"pods": "1"}}))
+    played.tell(few, pod("waits", few, status=unplaced))
+    assert "ReplicaSet few has 1 Pods of 2" in unfinished(played.watchman.world, {})
+    played.tell(
+        pod("other"), thing("ResourceQuota", "quota", spec={"hard": {"pods": "2"}}, status={"used": {"pods": "2"}})
+    )
+    assert "ReplicaSet few has 1 Pods of 2" not in unfinished(played.watchman.world, {})

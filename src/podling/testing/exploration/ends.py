@@ -32,7 +32,11 @@ def used_up(world: World, namespace: str) -> bool:
 def _replicas(world: World, obj: Json) -> Iterator[str]:
     uid, wanted, what = obj["metadata"]["uid"], obj["spec"]["replicas"], f"{obj['kind']} {obj['metadata']['name']}"
     have = [pod for pod in world.owned("core/pods", uid) if active(pod)]
-    if len(have) > wanted or (len([*filter(ready, have)]) != wanted and not _short(world, obj)):
+    # Who finds no node is there all the same, so only a quota excuses one that is not; who was refused by it asks
+    # again after up to a thousand seconds, though there has long been room.
+    missing = len(have) < wanted and not used_up(world, obj["metadata"]["namespace"])
+    unready = len([*filter(ready, have)]) != wanted and not _short(world, obj)
+    if len(have) > wanted or missing or unready:
         yield f"{what} has {len(have)} Pods of {wanted}"
     if (told := obj["status"].get("replicas", 0)) != len(have):
         yield f"{what} says {told} Pods, there are {len(have)}"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from podling.proxy.policies import Inhabitant, Judgement, judge, permits
+from podling.proxy.policies import Inhabitant, Judgement, permits
+from podling.proxy.policyjudging import judge
 from podling.proxy.policytext import TABLE, written
 
 DB, API, CLIENT, OTHER, STRANGER = (f"10.244.0.{n}" for n in range(2, 7))
@@ -42,7 +43,7 @@ ALL = {DB, API, CLIENT, OTHER, STRANGER}
 
 def test_without_a_policy_everything_passes_and_no_rule_is_written() -> None:
     assert heard(judged(), DB) == ALL - {DB}
-    assert written(judged(), "172.31.0.0/24") == f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
+    assert "".join(written(judged(), "172.31.0.0/24")) == f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
 
 
 def test_a_policy_without_rules_isolates_its_pods_and_no_others() -> None:
@@ -125,7 +126,7 @@ def test_the_rules_of_a_policy_as_text() -> None:
         "from": [{"ipBlock": {"cidr": "10.244.0.0/24", "except": ["10.244.0.0/25"]}}],
         "ports": [{"port": 80}, {"port": 81, "endPort": 90}, {"port": "http"}, {"protocol": "UDP"}],
     }
-    lines = written(judged(policy({"app": "db"}, ingress=[rule])), "172.31.0.0/24").splitlines()
+    lines = "".join(written(judged(policy({"app": "db"}, ingress=[rule])), "172.31.0.0/24")).splitlines()
     who = f"add rule ip {TABLE} in-p0 ip saddr {{ 10.244.0.128/25 }}"
     assert lines[-8:] == [
         f"add chain ip {TABLE} in-p0",

@@ -12,7 +12,8 @@ import pytest
 from podling.env import SystemEnv
 from podling.proxy.libnftables import Library
 from podling.proxy.mode import ModeConfig, find_mode
-from podling.proxy.policies import Inhabitant, Judgement, judge, permits
+from podling.proxy.policies import Inhabitant, Judgement, permits
+from podling.proxy.policyjudging import judge
 from podling.proxy.policytext import written
 from podling.proxy.services import Change, Rule
 from podling.supervise import Supervisor
@@ -79,7 +80,7 @@ def test_the_kernel_lets_pass_what_the_decision_permits() -> None:
             await world.pod(name)
         for title, policies in POLICIES.items():
             judgement = judged(world, policies)
-            nft.run(written(judgement, NODES))
+            nft.run("".join(written(judgement, NODES)))
             for source, target in itertools.product((NODE, *"abc"), "abc"):
                 address = (world.ips[target], PORT)
                 for protocol, reached in (("TCP", passes), ("UDP", datagram_passes)):
@@ -99,7 +100,7 @@ def test_the_kernel_and_the_decision_agree_about_any_policies() -> None:
         for _ in range(60):
             policies = {f"p{n}": some_policy(chance) for n in range(chance.randint(1, 3))}
             judgement = judged(world, policies)
-            nft.run(written(judgement, NODES))
+            nft.run("".join(written(judgement, NODES)))
             for source, target in itertools.permutations("abc", 2):
                 wanted = permits(judgement, world.ips[source], (world.ips[target], PORT), "TCP")
                 if await passes(world, source, target) != wanted:
@@ -152,7 +153,7 @@ def test_the_kernel_takes_a_hundred_policies() -> None:
             }
             for n in range(100)
         }
-        Library().run(written(judge(policies, pods, {"ns": {}}), NODES))
+        Library().run("".join(written(judge(policies, pods, {"ns": {}}), NODES)))
 
     on_a_node(scenario)
 
@@ -167,7 +168,7 @@ def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
             await mode.start({VIP: Rule((endpoint,))})
             reader, writer = await world.connect(VIP, "b")
             await reader.readline()
-            nft.run(written(judged(world, POLICIES["to a alone"]), NODES))
+            nft.run("".join(written(judged(world, POLICIES["to a alone"]), NODES)))
             with pytest.raises(OSError):
                 await world.ask(VIP, "b")
             assert (await world.ask(VIP, "a"))[0] == "a"  # itself
@@ -175,7 +176,7 @@ def test_a_service_leads_past_no_policy_and_open_connections_go_on() -> None:
             writer.write(b"still there\n")
             assert await reader.readline() == b"a heard still there\n"
             await mode.apply(Change({}, (VIP,)))
-            nft.run(written(judged(world, {}), NODES))
+            nft.run("".join(written(judged(world, {}), NODES)))
             assert await passes(world, "b", "a")
             await mode.stop()
 

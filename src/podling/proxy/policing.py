@@ -1,24 +1,29 @@
 """NetworkPolicies made real on a node: follows them, their Pods and namespaces, and replaces the rules when it matters.
 
 Until the first policy exists nothing but policies is watched. A change of a Pod that no policy can see (a probe, a
-restart) changes nothing. Every node has the same rules about all Pods, so a connection between nodes is judged alike at
-both ends; what nodes say to Pods, and Pods to nodes, is free.
+restart) changes nothing, any other is judged by those that see it, in turns that are short however many that are. Every
+node has the same rules about all Pods, so a connection between nodes is judged alike at both ends; what nodes say to
+Pods, and Pods to nodes, is free.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeVar
 
 from podling.api.kinds.core.pod import Pod
-from podling.api.objects import Object
+from podling.api.objects import Head, Object
 from podling.client.informer import Informer
 from podling.client.resources import NAMESPACES, NETWORKPOLICIES, PODS
 from podling.client.transport import Transport
 from podling.env import Env
 from podling.proxy.libnftables import Nft, NftError, find_nft
-from podling.proxy.policies import Inhabitant, Judgement, judge, permits
+from podling.proxy.policies import Inhabitant, Judgement, permits
+from podling.proxy.policyjudging import Judging
 from podling.proxy.policytext import written
 from podling.proxy.services import Address
 from podling.supervise import Supervisor
@@ -28,7 +33,13 @@ log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 1.0
 _REST_SECONDS = 0.5
 """The longest pause between two replacements; otherwise ten times as long as the last one took."""
+_TURN_SECONDS = 0.001
+"""Of judging and writing, until others have theirs."""
 _ENDED = ("Succeeded", "Failed")
+
+T = TypeVar("T")
+Learn = Callable[[Head, Object | None], None]
+"""From what was or is there, and what it is now."""
 
 
 class Policing:
@@ -44,8 +55,11 @@ class Policing:
         )
         self._wake = asyncio.Event()
         self._nft: Nft | None = None
+        self._judging = Judging()
+        self._news: dict[str, tuple[Learn, Head, Object | None]] = {}
+        """What has changed and was not judged yet, by the key of the object."""
         self._judgement = Judgement()
-        self._in_force: str | None = None
+        self._in_force: Judgement | None = None
 
     def permits(self, client: str, target: Address, protocol: str) -> bool:
         """Whether a relay of the node may carry this client's connection to an endpoint; nodes themselves are free."""
@@ -58,7 +72,7 @@ class Policing:
 
     async def run(self) -> None:
         """Until cancelled; the rules stay for the next process, which goes on from them."""
-        self._policies.on_change(lambda old, new: self._wake.set())
+        self._policies.on_change(partial(self._note, self._learn_policy))
         async with Supervisor() as tasks:
             tasks.start("network policies", self._policies.run())
             await self._policies.wait_synced()
@@ -68,8 +82,8 @@ class Policing:
             for informer in (self._pods, self._namespaces):
                 tasks.start(f"{informer.resource.plural} of policies", informer.run())
                 await informer.wait_synced()
-            self._pods.on_change(self._on_pod)
-            self._namespaces.on_change(self._on_namespace)
+            self._namespaces.on_change(partial(self._note, self._learn_namespace))
+            self._pods.on_change(partial(self._note, self._learn_pod))
             tasks.start("judging", self._follow())
             await tasks.wait()
 
@@ -77,10 +91,9 @@ class Policing:
         while True:
             began = self._env.monotonic()
             self._wake.clear()
-            inhabitants = [found for each in self._pods.list() if (found := self._inhabitant(each)) is not None]
-            policies = {(each.head.namespace, each.head.name): each.json() for each in self._policies.list()}
-            labels = {each.head.name: each.head.labels for each in self._namespaces.list()}
-            self._judgement = judge(policies, inhabitants, labels)
+            await self._in_turns(self._learn())
+            await self._in_turns(self._judging.steps())
+            self._judgement = self._judging.judgement
             if await self._replace(self._judgement):
                 rested = self._env.monotonic() + min(10 * (self._env.monotonic() - began), _REST_SECONDS)
                 await self._wake.wait()
@@ -90,9 +103,9 @@ class Policing:
 
     async def _replace(self, judgement: Judgement) -> bool:
         """Whether the kernel has these rules now."""
-        text = written(judgement, str(self._nodes))
-        if text == self._in_force:
+        if judgement == self._in_force:
             return True
+        text = "".join(await self._in_turns(written(judgement, str(self._nodes))))
         try:
             self._nft = self._nft or find_nft()
             await self._env.in_thread(self._nft.run, text)
@@ -100,16 +113,39 @@ class Policing:
             if judgement.ingress.isolated or judgement.egress.isolated:
                 log.warning("network policies are not enforced between Pods: %s", error)
             return self._nft is None  # nobody installs it meanwhile
-        self._in_force = text
+        self._in_force = judgement
         return True
 
-    def _on_pod(self, old: Object | None, new: Object | None) -> None:
-        if (old and self._inhabitant(old)) != (new and self._inhabitant(new)):
+    async def _in_turns(self, steps: Iterable[T]) -> list[T]:
+        """What all steps gave."""
+        out: list[T] = []
+        began = self._env.monotonic()
+        for step in steps:
+            out.append(step)
+            if self._env.monotonic() - began > _TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = self._env.monotonic()
+        return out
+
+    def _note(self, learn: Learn, old: Object | None, new: Object | None) -> None:
+        if (found := new or old) is not None:
+            self._news[found.key] = learn, found.head, new
             self._wake.set()
 
-    def _on_namespace(self, old: Object | None, new: Object | None) -> None:
-        if (old and old.head.labels) != (new and new.head.labels):
-            self._wake.set()
+    def _learn(self) -> Iterator[None]:
+        while self._news:
+            learn, head, now = self._news.pop(next(iter(self._news)))
+            learn(head, now)
+            yield
+
+    def _learn_policy(self, head: Head, now: Object | None) -> None:
+        self._judging.policy((head.namespace, head.name), now.json() if now is not None else None)
+
+    def _learn_pod(self, head: Head, now: Object | None) -> None:
+        self._judging.pod((head.namespace, head.name), self._inhabitant(now) if now is not None else None)
+
+    def _learn_namespace(self, head: Head, now: Object | None) -> None:
+        self._judging.namespace(head.name, now.head.labels if now is not None else {})
 
     def _inhabitant(self, found: Object) -> Inhabitant | None:
         """None also for simulated Pods, whose addresses lead nowhere."""

@@ -9,12 +9,16 @@ running into the client's timeout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from podling.proxy.policies import LAST_PORT, Allowance, Door, Judgement, PolicyKey, Ports, Side
 
 TABLE = "podling-policies"
+BATCH = 64
+"""Addresses written at once: whoever takes the lines one by one is never held for long."""
+
+T = TypeVar("T")
 
 _HEAD = f"""\
 add table ip {TABLE}
@@ -56,18 +60,21 @@ class _Words(NamedTuple):
 _INGRESS, _EGRESS = _Words("in-", "receivers", "ip saddr"), _Words("out-", "senders", "ip daddr")
 
 
-def written(judgement: Judgement, nodes: str) -> str:
-    """Commands that make exactly this the rules; nothing is left where no Pod is isolated.
+def written(judgement: Judgement, nodes: str) -> Iterator[str]:
+    """Commands that make exactly this the rules, line by line; nothing is left where no Pod is isolated.
 
     `nodes`: the network of the nodes' own addresses, whose traffic is free.
     """
     isolated = sorted({*judgement.ingress.isolated, *judgement.egress.isolated})
     if not isolated:
-        return f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
-    selves = ", ".join(f"{address} . {address}" for address in isolated)
-    lines = [f"add element ip {TABLE} selves {{ {selves} }}"]
-    lines += [*_side(judgement.ingress, _INGRESS), *_side(judgement.egress, _EGRESS)]
-    return _HEAD.replace("NODES", nodes) + "".join(f"{line}\n" for line in lines)
+        yield f"add table ip {TABLE}\ndelete table ip {TABLE}\n"
+        return
+    yield _HEAD.replace("NODES", nodes)
+    for several in _batches(isolated):
+        selves = ", ".join(f"{address} . {address}" for address in several)
+        yield f"add element ip {TABLE} selves {{ {selves} }}\n"
+    for side, words in ((judgement.ingress, _INGRESS), (judgement.egress, _EGRESS)):
+        yield from (f"{line}\n" for line in _side(side, words))
 
 
 def _side(side: Side, words: _Words) -> Iterator[str]:
@@ -77,15 +84,19 @@ def _side(side: Side, words: _Words) -> Iterator[str]:
         for allowance in side.allowed[key]:
             yield from (f"add rule ip {TABLE} {chain} {rule} accept" for rule in _rules(allowance, words.peer))
     sets: dict[tuple[PolicyKey, ...], str] = {}
-    for keys in side.isolated.values():
-        if keys not in sets:
-            chain = sets[keys] = f"{words.prefix}s{len(sets)}"
-            yield f"add chain ip {TABLE} {chain}"
-            yield from (f"add rule ip {TABLE} {chain} jump {chains[key]}" for key in keys)
-            yield f"add rule ip {TABLE} {chain} goto refuse"
-    if side.isolated:
-        led = ", ".join(f"{address} : goto {sets[keys]}" for address, keys in side.isolated.items())
+    for several in _batches(list(side.isolated.items())):
+        for _, keys in several:
+            if keys not in sets:
+                chain = sets[keys] = f"{words.prefix}s{len(sets)}"
+                yield f"add chain ip {TABLE} {chain}"
+                yield from (f"add rule ip {TABLE} {chain} jump {chains[key]}" for key in keys)
+                yield f"add rule ip {TABLE} {chain} goto refuse"
+        led = ", ".join(f"{address} : goto {sets[keys]}" for address, keys in several)
         yield f"add element ip {TABLE} {words.map} {{ {led} }}"
+
+
+def _batches(several: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (several[at : at + BATCH] for at in range(0, len(several), BATCH))
 
 
 def _rules(allowance: Allowance, peer: str) -> Iterator[str]:

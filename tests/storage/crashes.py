@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from random import Random
 
 import apsw
@@ -77,7 +78,7 @@ def _recorded_run(synchronous: Synchronous) -> tuple[list[Operation], list[tuple
     acknowledged: list[tuple[int, str]] = []
 
     async def run(folder: str, vfs: str) -> None:
-        options = Options(synchronous=synchronous, vfs=vfs, reserve_bytes=0)
+        options = Options(synchronous=synchronous, vfs=vfs, reserve_bytes=0, index_rows=50)
         store = await SqliteStorage.open(f"{folder}/store.db", SystemEnv(), options)
 
         async def write(key: str) -> None:
@@ -111,7 +112,12 @@ async def _missing(path: str, keys: Iterable[str]) -> list[str]:
     rows = {row.key: row for row in (await store.list("")).rows}
     await store.close()
     lost = [key for key in keys if key not in rows or rows[key].value != value_of(key)]
-    return lost + [f"half of {key}" for key, row in rows.items() if row.value not in (b"first", value_of(key))]
+    lost += [f"half of {key}" for key, row in rows.items() if row.value not in (b"first", value_of(key))]
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        log = list(connection.execute("SELECT key, revision, deleted FROM log ORDER BY key, revision"))
+        if log != list(connection.execute("SELECT * FROM keyed")):
+            lost.append("the way from keys to their revisions")
+    return lost
 
 
 async def _write_for_ever(path: str, life: str) -> None:

@@ -67,6 +67,37 @@ async def until_written(store: SqliteStorage) -> None:
             return
 
 
+async def test_a_full_disk_keeps_the_history_and_does_not_stop_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podling.storage.sqlite.LIMIT_EVERY", 0.01)
+    refused = asyncio.Event()
+    quota = Quota(str(tmp_path), 64 << 20)
+
+    def fail(operation: Operation) -> None:
+        try:
+            quota(operation)
+        except apsw.FullError:
+            loop.call_soon_threadsafe(refused.set)
+            raise
+
+    loop = asyncio.get_running_loop()
+    with watched("history", fail) as vfs:
+        options = Options(vfs=vfs, reserve_bytes=0, history_seconds=-10.0)
+        store = await SqliteStorage.open(str(tmp_path / "store.db"), SystemEnv(), options)
+        await store.create("core/pods/a/x", b"")
+        quota.limit = 0
+        running = asyncio.ensure_future(store.run())
+        await refused.wait()
+        quota.limit = 64 << 20
+        async with asyncio.timeout(5):
+            while not running.done() and store.compacted < 2:
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+        await store.close()
+
+
 async def test_everything_queued_behind_a_failed_batch_fails_and_gives_its_revisions_back(tmp_path: Path) -> None:
     quota = Quota(str(tmp_path), 64 << 20)
     with watched("queue", quota) as vfs:

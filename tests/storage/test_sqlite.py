@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +34,8 @@ class SqliteMachine(StorageMachine):
 
     async def open(self) -> Storage:
         path = f"{self.folder.name}/store.db"
-        return await SqliteStorage.open(path, SystemEnv(), Options(synchronous="OFF", reserve_bytes=0))
+        options = Options(synchronous="OFF", reserve_bytes=0, index_rows=3)
+        return await SqliteStorage.open(path, SystemEnv(), options)
 
     async def reopen(self, storage: Storage) -> Storage:
         await storage.close()
@@ -85,6 +87,29 @@ async def test_leases_keep_no_history(tmp_path: Path) -> None:
     await store.close()
     store = await SqliteStorage.open(path, SystemEnv())
     assert (store.revision, await store.get(LEASE)) == (row.revision, row)
+    await store.close()
+
+
+async def test_a_lease_written_twice_in_one_batch_leaves_one_row(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    store = await SqliteStorage.open(path, SystemEnv())
+    made = await store.create(LEASE, b"0")
+    async with store.subscribe(made.revision) as log:
+        waiting = asyncio.ensure_future(anext(log))
+        await asyncio.sleep(0)
+        rows = await asyncio.gather(
+            *(store.update(LEASE, b"%d" % i, expect=expect) for i, expect in enumerate(range(2, 5)))
+        )
+        assert [commit.row for commit in await waiting] == rows
+    assert log_of(path) == [5]
+    gone, again = await asyncio.gather(store.delete(LEASE, expect=5), store.create(LEASE, b"again"))
+    await store.close()
+    store = await SqliteStorage.open(path, SystemEnv())
+    assert log_of(path) == keyed_of(path) == [gone.revision, again.revision] == [6, 7]
+    more = await store.update(LEASE, b"more", expect=7)
+    assert await read(store, 1, 8) == [Commit(gone, gone), Commit(more, more)]  # not what an earlier life ended with
+    await store.compact(8)
+    assert log_of(path) == keyed_of(path) == [8]
     await store.close()
 
 
@@ -186,3 +211,9 @@ def log_of(path: str) -> list[int]:
     """The revisions the file's log holds."""
     with apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY) as connection:
         return [revision for (revision,) in connection.execute("SELECT revision FROM log ORDER BY revision")]
+
+
+def keyed_of(path: str) -> list[int]:
+    """The revisions that the file's index leads to."""
+    with apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        return [revision for (revision,) in connection.execute("SELECT revision FROM keyed ORDER BY revision")]

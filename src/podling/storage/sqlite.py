@@ -4,11 +4,14 @@ The loop decides and allots revisions (`ledger`), the writer thread makes whole 
 answered from memory. Old revisions are read over a second, read-only connection in a thread of its own. A batch that
 fails is rolled back and nothing of it was ever seen. A full disk refuses writes but never reads or deletions. After
 an I/O error nobody knows what the disk holds: then everything is refused and `run` ends, which stops the server.
+The way from keys to their revisions is not written with a batch but in steps between batches, when enough has come
+together or a reader of the past needs it; where the disk has no room for it, that reader is only slower.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,6 +39,8 @@ COMPACTION_SLICE = 2_000
 """Revisions looked at in one go; batches of writes come between."""
 PATIENCE = 0.002
 """Seconds a batch waits at most for as many writers as the last one had."""
+INDEX_ROWS = 1_000
+"""Revisions in one step of the index: as many as keep neighbours on one page, and the writer for some milliseconds."""
 LIMIT_EVERY = 60.0
 """Seconds between two looks at the limits of history."""
 # The memory of the WAL index could not grow: also a full disk.
@@ -57,6 +62,7 @@ class Options(msgspec.Struct, frozen=True):
     forgetful: tuple[str, ...] = ("coordination.k8s.io/leases/",)
     vfs: str | None = None
     """A registered apsw VFS, for tests: it gets one connection, exclusively."""
+    index_rows: int = INDEX_ROWS
 
 
 class SqliteStorage:
@@ -70,6 +76,8 @@ class SqliteStorage:
         self._reading: SqliteFile | None = None
         self._ledger = Ledger(opened.live, opened.revision)
         self._mark = opened.mark
+        self._indexed = opened.indexed
+        self._index_at = opened.indexed + options.index_rows
         self._live_bytes = sum(len(row.value) for row in opened.live)
         self._commits = GroupCommit(self._ledger, self._write, self._publish, patience=PATIENCE)
         self._feed = Feed(self._read_log, lambda: self.revision, lambda: self.compacted)
@@ -117,6 +125,7 @@ class SqliteStorage:
         self._check(at)
         if at is None or at == self.revision or key.startswith(self._options.forgetful):
             return self._ledger.get(key)
+        await self._index(at)
         return await self._read(lambda file: file.get(key, at))
 
     async def list(self, prefix: str, *, at: int | None = None, after: str = "", limit: int | None = None) -> Page:
@@ -125,6 +134,7 @@ class SqliteStorage:
             return self._ledger.page(prefix, after, limit)
         if prefix.startswith(self._options.forgetful):
             return msgspec.structs.replace(self._ledger.page(prefix, after, limit), revision=at)
+        await self._index(at)
         return await self._read(lambda file: file.page(prefix, at, after, limit))
 
     def subscribe(self, since: int) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Commit]]]:
@@ -135,6 +145,7 @@ class SqliteStorage:
         self._check(revision)
         if revision <= self._mark:
             return
+        await self._index(revision)
         await self._call(lambda: self._file.set_mark(revision))
         self._mark = max(self._mark, revision)
         for first in range(0, revision, COMPACTION_SLICE):
@@ -152,7 +163,8 @@ class SqliteStorage:
                 async with asyncio.timeout(LIMIT_EVERY):
                     await self._broken.wait()
             except TimeoutError:
-                await self.limit_history()
+                with contextlib.suppress(WriteFailed):  # the disk is full: the next look tries again
+                    await self.limit_history()
         assert self._refusal is not None
         raise self._refusal
 
@@ -183,9 +195,29 @@ class SqliteStorage:
         if self._refusal is not None:
             finished(self._refusal)
             return
-        forget = [row.key for row in rows if row.version > 1 and row.key.startswith(self._options.forgetful)]
-        now = self._env.now()
-        self._writer.submit(lambda: self._file.append(rows, forget, now), lambda _, error: finished(self._judge(error)))
+        forget, now = self._replaced(rows), self._env.now()
+
+        def done(_: None, error: Exception | None) -> None:
+            finished(self._judge(error))
+            # Those who wait for the batch are answered before the index is gone on with.
+            if self.revision >= self._index_at:
+                self._index_behind_the_batch()
+
+        self._writer.submit(lambda: self._file.append(rows, forget, now), done)
+
+    def _replaced(self, rows: Sequence[Row]) -> Sequence[int]:
+        """The revisions of which nothing is kept once the batch is written. No other is under way, so that what is
+        committed is what the first row of a key in it replaces."""
+        newest: dict[str, Row] = {}
+        replaced = []
+        for row in rows:
+            if not row.key.startswith(self._options.forgetful):
+                continue
+            head = newest.get(row.key) or self._ledger.get(row.key)
+            if row.version > 1 and head is not None:
+                replaced.append(head.revision)
+            newest[row.key] = row
+        return replaced
 
     def _publish(self, commits: Sequence[Commit]) -> None:
         for row, previous in ((commit.row, commit.previous) for commit in commits):
@@ -196,8 +228,7 @@ class SqliteStorage:
         """What a failed batch means, in words for a user."""
         if error is None:
             return None
-        code = getattr(error, "extendedresult", 0)
-        if isinstance(error, apsw.FullError) or code in _FULL_IN_DISGUISE:
+        if _is_full(error):
             self._reserve.give()
             self._full_since = self._env.monotonic()
             return self._full()
@@ -227,6 +258,47 @@ class SqliteStorage:
             raise self._full()
         self._full_since = None
 
+    # The index: what is not in it yet is committed all the same, so that a step may fail and be done later.
+
+    def _index_behind_the_batch(self) -> None:
+        last = min(self._indexed + self._options.index_rows, self.revision)
+        # Not before as many again have come, should this step fail.
+        self._index_at = self.revision + self._options.index_rows
+
+        def done(_: None, error: Exception | None) -> None:
+            if error is None:
+                self._has_indexed(last)
+            else:
+                self._has_not_indexed(error)
+
+        self._writer.submit(lambda: self._file.index(last), done)
+
+    async def _index(self, last: int) -> None:
+        """Up to `last`, where the disk has room for it, in steps; batches of writes come between."""
+        while self._indexed < last:
+            step = min(self._indexed + self._options.index_rows, last)
+            try:
+                await self._writer.call(partial(self._file.index, step))
+            except apsw.Error as error:
+                self._has_not_indexed(error)
+                last = self._indexed
+            else:
+                self._has_indexed(step)
+            self._check()
+
+    def _has_indexed(self, last: int) -> None:
+        if last <= self._indexed:
+            return
+        self._indexed = last
+        self._index_at = last + self._options.index_rows
+        if self.revision >= self._index_at:
+            self._index_behind_the_batch()
+
+    def _has_not_indexed(self, error: Exception) -> None:
+        """Nobody's write is lost with it, so a full disk is left to the next write to find."""
+        if self._refusal is None and not _is_full(error):
+            self._judge(error)
+
     # Reading, and the limits of history.
 
     async def _read(self, question: Callable[[SqliteFile], T]) -> T:
@@ -252,6 +324,7 @@ class SqliteStorage:
 
     async def _read_log(self, since: int, limit: int) -> tuple[Sequence[Commit], int]:
         last = self.revision
+        await self._index(last)
         return await self._read(lambda file: file.since(since, last, limit))
 
     async def limit_history(self) -> None:
@@ -274,6 +347,10 @@ class SqliteStorage:
             raise StorageError(f"revision {at} is in the future, the last one is {self.revision}")
 
 
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) in _FULL_IN_DISGUISE
+
+
 class _Opened(NamedTuple):
     """What the writer thread found in the file."""
 
@@ -283,18 +360,24 @@ class _Opened(NamedTuple):
     live: Sequence[Row]
     revision: int
     mark: int
+    indexed: int
 
 
 def _open(path: str, options: Options, writer: Worker) -> _Opened:
-    lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file = SqliteFile(path, synchronous=options.synchronous, vfs=options.vfs)
-        return _Opened(writer, file, lock, tuple(file.live()), file.revision(), file.mark())
-    except BaseException as error:
-        os.close(lock)
-        if isinstance(error, BlockingIOError):
+    with contextlib.ExitStack() as undo:
+        lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        undo.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = SqliteFile(path, synchronous=options.synchronous, vfs=options.vfs)
+            undo.callback(file.close)
+            revision = file.revision()
+            with contextlib.suppress(apsw.FullError):  # the batches' steps do it when there is room again
+                file.index(revision)
+            opened = _Opened(writer, file, lock, tuple(file.live()), revision, file.mark(), file.indexed())
+        except BlockingIOError as error:
             raise StorageError(f"{path} is in use by another process") from error
-        if isinstance(error, apsw.Error):
+        except apsw.Error as error:
             raise StorageError(f"{path} cannot be opened: {error}") from error
-        raise
+        undo.pop_all()
+        return opened

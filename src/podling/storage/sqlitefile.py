@@ -1,8 +1,9 @@
-"""The file of the SQLite store: its tables and every statement on them, synchronous, one connection an instance.
+"""The file of the SQLite store: every statement on its tables, synchronous, one connection an instance.
 
-`log` holds each revision of each key, on a deletion the last state; `commits` says when a revision was committed;
-`pins` are revisions whose state compaction leaves readable; `meta` holds the compaction mark. Runs in the threads of
-`sqlite.py`, which owns the decisions.
+`log` holds each revision of each key, on a deletion the last state; `keyed` leads from a key to its revisions, up to
+the mark `indexed`; `commits` says when a revision was committed; `pins` are revisions whose state compaction leaves
+readable; `meta` holds the marks. Every answer is right however far `keyed` has come: the rest of the log is then looked
+through. Runs in the threads of `sqlite.py`, which owns the decisions.
 """
 
 from __future__ import annotations
@@ -12,58 +13,46 @@ from collections.abc import Iterator, Sequence
 
 import apsw
 
-from podling.storage.interface import Commit, Compacted, Page, Row, StorageError
+from podling.storage.interface import Commit, Compacted, Page, Row
+from podling.storage.layout import lay_out
 from podling.storage.ledger import prefix_end
 
-LAYOUT = 1
 PAGE_SIZE = 8192
 """Bytes; an object of 1.5 KB with its managedFields fills half of the usual page, which would then hold one."""
 CHECKPOINT_PAGES = 4000
 """Pages in the log beside the file (32 MiB) before they are moved into it: those that are written again and again, the
-indexes' above all, are then moved once instead of four times, which is a tenth of an update's whole cost."""
+index's above all, are then moved once instead of four times."""
 TIME_STEP = 1.0
 """Seconds between the times noted in `commits`; history is limited by them, in days."""
-_TABLES = """
-CREATE TABLE log(
-  revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,
-  deleted INTEGER NOT NULL, value BLOB NOT NULL);
-CREATE UNIQUE INDEX log_of_key ON log(key, revision);
-CREATE INDEX log_of_deletions ON log(key, revision) WHERE deleted;
-CREATE TABLE commits(last_revision INTEGER PRIMARY KEY, time REAL NOT NULL);
-CREATE TABLE pins(name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('compacted', 0);
-"""
 _COLUMNS = "revision, key, value, created, version, deleted"
-# The newest row of each key at a revision, if it is not a deletion, in order of keys: grouping walks the index, and a
-# CROSS JOIN is never turned around, so a limit ends the walk early.
-_LIVE = f"""
-SELECT {_COLUMNS} FROM (
-  SELECT max(revision) AS newest FROM log WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key
-) CROSS JOIN log ON revision = newest WHERE NOT deleted LIMIT ?4
+_KEYED = "keyed"
+# The same with what is not indexed yet. Nothing is in order of keys then, so all of it is sorted for every answer.
+_KEYED_AND_TAIL = """(
+  SELECT key, revision, deleted FROM keyed UNION ALL
+  SELECT key, revision, deleted FROM log WHERE revision > (SELECT value FROM meta WHERE name = 'indexed'))"""
+# The newest revision of each key at a revision, if it is not a deletion, in order of keys: grouping walks the index
+# (`deleted` is then that of the newest).
+_NEWEST = """
+SELECT newest FROM (
+  SELECT max(revision) AS newest, deleted FROM {keyed} WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key
+) AS heads WHERE NOT heads.deleted
 """
-# How many those are, without looking at any row of them: all keys less those that were deleted then.
-_COUNT = """
-SELECT (SELECT count(*) FROM (
-    SELECT 1 FROM log WHERE key >= ?1 AND key < ?2 AND revision <= ?3 GROUP BY key))
-  - (SELECT count(*) FROM log AS gone
-     WHERE gone.deleted AND gone.key >= ?1 AND gone.key < ?2 AND gone.revision <= ?3 AND NOT EXISTS (
-       SELECT 1 FROM log AS later
-       WHERE later.key = gone.key AND later.revision > gone.revision AND later.revision <= ?3))
-"""
+# A CROSS JOIN is never turned around, so a limit ends the walk early.
+_LIVE = f"SELECT {_COLUMNS} FROM ({_NEWEST}) CROSS JOIN log ON revision = newest LIMIT ?4"
+_COUNT = f"SELECT count(*) FROM ({_NEWEST})"
 # What a later row at or below the mark replaced, unless it is the newest at a pin.
 _SUPERSEDED = """
 DELETE FROM log WHERE revision > ?1 AND revision <= ?2
-  AND EXISTS (SELECT 1 FROM log AS later
+  AND EXISTS (SELECT 1 FROM keyed AS later
               WHERE later.key = log.key AND later.revision > log.revision AND later.revision <= ?3)
   AND NOT EXISTS (SELECT 1 FROM pins WHERE pins.revision >= log.revision AND NOT EXISTS (
-        SELECT 1 FROM log AS later
+        SELECT 1 FROM keyed AS later
         WHERE later.key = log.key AND later.revision > log.revision AND later.revision <= pins.revision))
 """
 # A deletion says something only while an older row of its key is kept for a pin.
 _TOMBSTONES = """
 DELETE FROM log WHERE revision > ?1 AND revision <= ?2 AND deleted
-  AND NOT EXISTS (SELECT 1 FROM log AS older WHERE older.key = log.key AND older.revision < log.revision)
+  AND NOT EXISTS (SELECT 1 FROM keyed AS older WHERE older.key = log.key AND older.revision < log.revision)
 """
 
 
@@ -80,29 +69,30 @@ class SqliteFile:
         self._db = apsw.Connection(path, flags=flags, vfs=vfs)
         self._db.set_busy_timeout(5000)
         self._noted = 0.0
-        if read_only:
-            return
-        if vfs is not None:
+        if not read_only:
+            try:
+                self._prepare(path, synchronous, exclusive=vfs is not None)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, path: str, synchronous: str, *, exclusive: bool) -> None:
+        if exclusive:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file; an old one keeps its own
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.execute(f"PRAGMA synchronous = {synchronous}")
-        layout = self._one("PRAGMA user_version")
-        if layout == 0:
-            with self._db:
-                self._db.execute(_TABLES)
-                self._db.execute(f"PRAGMA user_version = {LAYOUT}")
-        elif layout != LAYOUT:
-            raise StorageError(f"{path} has layout {layout}, this version reads {LAYOUT}")
+        lay_out(self._db, path)
 
     def close(self) -> None:
         self._db.close()
 
     # Writing.
 
-    def append(self, rows: Sequence[Row], forget: Sequence[str], time: float) -> None:
-        """One batch; what the log held of the keys `forget` goes with it. Nothing is written when this raises.
+    def append(self, rows: Sequence[Row], forget: Sequence[int], time: float) -> None:
+        """One batch; the rows at the revisions `forget`, of the batch or older, are gone with it. Nothing is written
+        when this raises.
 
         All rows are one statement, and where nothing else has to be written it is the whole transaction: the
         interpreter, for which this thread would wait each time, is then asked for once a batch. The time of a batch is
@@ -119,10 +109,7 @@ class SqliteFile:
         try:
             self._db.execute(insert, values)
             if forget:
-                places = ",".join("?" * len(forget))
-                self._db.execute(
-                    f"DELETE FROM log WHERE key IN ({places}) AND revision < ?", (*forget, rows[0].revision)
-                )
+                self._db.execute(f"DELETE FROM log WHERE revision IN ({','.join('?' * len(forget))})", forget)
             self._db.execute("INSERT INTO commits VALUES (?, ?)", (rows[-1].revision, time))
             self._db.execute("COMMIT")
             self._noted = time
@@ -131,6 +118,11 @@ class SqliteFile:
                 self._db.execute("ROLLBACK")
             raise
 
+    def index(self, last: int) -> None:
+        """Lead from keys to the revisions up to `last`, which has to be committed; one statement, whole or not at
+        all. What is below the mark already costs nothing."""
+        self._db.execute("UPDATE meta SET value = ?1 WHERE name = 'indexed' AND value < ?1", (last,))
+
     def set_mark(self, mark: int) -> None:
         """From here on reads below `mark` are refused, whether the rows are gone yet or not."""
         self._db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'compacted'", (mark,))
@@ -138,6 +130,7 @@ class SqliteFile:
     def compact_slice(self, first: int, last: int, mark: int) -> None:
         """Remove what `mark` makes superfluous among the revisions above `first`, up to `last`; slices ascend."""
         with self._db:
+            self.index(mark)
             self._db.execute(_SUPERSEDED, (first, last, mark))
             self._db.execute(_TOMBSTONES, (first, last))
             self._db.execute(
@@ -159,16 +152,23 @@ class SqliteFile:
     def mark(self) -> int:
         return self._one("SELECT value FROM meta WHERE name = 'compacted'")
 
+    def indexed(self) -> int:
+        """The revision up to which `keyed` holds everything that the log does."""
+        return self._one("SELECT value FROM meta WHERE name = 'indexed'")
+
     def revision(self) -> int:
         """The last revision ever committed; 1 in a new file. Its row may be gone: then compaction took it, and the
         mark is not below it."""
         logged, noted = "SELECT max(revision) FROM log", "SELECT max(last_revision) FROM commits"
-        return max(1, self.mark(), self._one(f"SELECT max(ifnull(({logged}), 1), ifnull(({noted}), 1))"))
+        marked = "SELECT max(value) FROM meta"
+        return self._one(f"SELECT max(1, ({marked}), ifnull(({logged}), 1), ifnull(({noted}), 1))")
 
     def live(self) -> Iterator[Row]:
         """All rows that are not deleted."""
-        newest = "SELECT max(revision) FROM log GROUP BY key"
-        yield from self._rows(f"SELECT {_COLUMNS} FROM log WHERE revision IN ({newest}) AND NOT deleted")
+        with self._db:
+            heads = f"SELECT max(revision) AS newest, deleted FROM {self._keyed(self.revision())} GROUP BY key"
+            newest = f"SELECT newest FROM ({heads}) AS heads WHERE NOT heads.deleted"
+            yield from self._rows(f"SELECT {_COLUMNS} FROM log WHERE revision IN ({newest})")
 
     def log_bytes(self) -> int:
         """Bytes of all values in the log, live ones included; reads the whole log."""
@@ -191,17 +191,16 @@ class SqliteFile:
     def get(self, key: str, at: int) -> Row | None:
         with self._db:
             self._check(at)
-            query = f"SELECT {_COLUMNS} FROM log WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1"
-            row = next(self._rows(query, (key, at)), None)
+            row = self._newest(key, at)
         return None if row is None or row.deleted else row
 
     def page(self, prefix: str, at: int, after: str, limit: int | None) -> Page:
-        first = max(prefix, after + "\0") if after else prefix
-        bounds = (first, prefix_end(prefix) if prefix else "\U0010ffff", at)
+        bounds = (*_bounds(prefix, after), at)
         with self._db:
             self._check(at)
-            rows = tuple(self._rows(_LIVE, (*bounds, -1 if limit is None else limit)))
-            total = len(rows) if limit is None else self._one(_COUNT, bounds)
+            keyed = self._keyed(at)
+            rows = tuple(self._rows(_LIVE.format(keyed=keyed), (*bounds, -1 if limit is None else limit)))
+            total = len(rows) if limit is None else self._one(_COUNT.format(keyed=keyed), bounds)
         return Page(rows, at, total - len(rows))
 
     def since(self, revision: int, last: int, limit: int) -> tuple[Sequence[Commit], int]:
@@ -218,8 +217,17 @@ class SqliteFile:
         """The row that `row` replaced; `row` itself where that one was not kept (keys without history)."""
         if row.version == 1:
             return None
-        query = f"SELECT {_COLUMNS} FROM log WHERE key = ? AND revision < ? ORDER BY revision DESC LIMIT 1"
-        return next(self._rows(query, (row.key, row.revision)), row)
+        before = self._newest(row.key, row.revision - 1)
+        return row if before is None or before.created != row.created else before
+
+    def _newest(self, key: str, at: int) -> Row | None:
+        """The newest row of a key at a revision, a deletion too."""
+        newest = f"SELECT max(revision) FROM {self._keyed(at)} WHERE key = ? AND revision <= ?"
+        return next(self._rows(f"SELECT {_COLUMNS} FROM log WHERE revision = ({newest})", (key, at)), None)
+
+    def _keyed(self, at: int) -> str:
+        """What leads from keys to all revisions up to `at`."""
+        return _KEYED if at <= self.indexed() else _KEYED_AND_TAIL
 
     def _check(self, at: int) -> None:
         if at < (mark := self.mark()) and not self._one("SELECT count(*) FROM pins WHERE revision = ?", (at,)):
@@ -231,3 +239,9 @@ class SqliteFile:
     def _rows(self, query: str, values: Sequence[str | int] = ()) -> Iterator[Row]:
         for revision, key, value, created, version, deleted in self._db.execute(query, values):
             yield Row(revision, key, value, created, version, bool(deleted))
+
+
+def _bounds(prefix: str, after: str) -> tuple[str, str]:
+    """The first key that may be under `prefix` and behind `after`, and the first that may not."""
+    first = max(prefix, after + "\0") if after else prefix
+    return first, prefix_end(prefix) if prefix else "\U0010ffff"

@@ -98,6 +98,20 @@ def test_who_loses_pods_to_a_lost_node_is_forgiven() -> None:
     assert played.tell(web, first, *pods, unready, going(pods[1])) == []
 
 
+def test_templates_give_in_proportion_when_their_deployment_shrinks_though_not_all_have_pods() -> None:
+    def shrunk(others: int) -> list[str]:
+        web, first = rolling(4, surge=1, unavailable=0)
+        played = Played()
+        played.tell(web, first, thing("ReplicaSet", "web-2", web, {"replicas": others}))
+        played.tell(last := pod("last", first, status=READY))
+        played.now += 60
+        played.tell(web | {"spec": web["spec"] | {"replicas": 1}})
+        return played.tell(going(last))
+
+    assert shrunk(others=2) == []
+    assert "is left with 0 ready Pods, it needs 1" in shrunk(others=0)[0]
+
+
 def test_recreating_begins_when_nothing_is_left() -> None:
     web = thing("Deployment", "web", spec={"replicas": 1, "strategy": {"type": "Recreate"}})
     old, new = thing("ReplicaSet", "old", web, {"replicas": 0}), thing("ReplicaSet", "new", web, {"replicas": 1})

@@ -131,6 +131,10 @@ class World:
         ends = [begin for begin, _ in past[1:]] + [math.inf]
         return [replicas for (_, replicas), end in zip(past, ends, strict=True) if end > since]
 
+    def rescaled(self, uid: str, since: float) -> float | None:
+        """When another number of replicas was asked for the first time after `since`."""
+        return next((begin for begin, _ in self._wanted.get(uid, [])[1:] if begin > since), None)
+
 
 def _how(after: Json | None) -> Literal["evicted", "deleted", "otherwise"]:
     if after is None or not terminating(after):

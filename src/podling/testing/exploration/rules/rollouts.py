@@ -56,12 +56,18 @@ def never_below_max_unavailable(world: World, now: float, before: Json | None, a
         return
     uid = deployment["metadata"]["uid"]
     asked = world.wanted(uid, now - LAG)
-    if len(asked) > 1 and len({controller_of(pod)["uid"] for pod in pods_of(world, uid)}) > 1:
-        return  # scaled in the midst of a rollout: all templates give in proportion, whether their Pods work or not
+    rescaled = world.rescaled(uid, now - LAG)
+    if rescaled is not None and len(_sized(world, uid, rescaled)) > 1:
+        return  # scaled in the midst of a rollout: all templates give in proportion, with Pods or without
     must = min(_least(wanted, rolling) for wanted in asked)
     have = len([pod for pod in pods_of(world, uid) if ready(pod)])
     if have < must:
         yield f"Deployment {deployment['metadata']['name']} is left with {have} ready Pods, it needs {must}"
+
+
+def _sized(world: World, uid: str, since: float) -> list[Json]:
+    """The ReplicaSets of a Deployment that were to have Pods at some moment since then."""
+    return [each for each in world.owned("apps/replicasets", uid) if any(world.wanted(each["metadata"]["uid"], since))]
 
 
 def _least(wanted: int, rolling: Json) -> int:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from podling.api import names
@@ -270,6 +271,22 @@ def _cause(path: str, value: object, message: str) -> Cause:
 
 def validate_labels(labels: Mapping[str, str], path: str) -> list[Cause]:
     """The findings in a map of labels at `path` (`metadata.labels`)."""
+    try:
+        _require_valid(tuple(labels.items()))
+    except ValueError:
+        return _findings(labels, path)
+    return []
+
+
+@lru_cache(maxsize=1024)
+def _require_valid(items: tuple[tuple[str, str], ...]) -> None:
+    """Raises ValueError. What comes from one template has one set of labels; only good ones are remembered, and those
+    are short."""
+    if any(names.qualified_name(key) or names.label_value(value) for key, value in items):
+        raise ValueError
+
+
+def _findings(labels: Mapping[str, str], path: str) -> list[Cause]:
     out = []
     for key, value in labels.items():
         if wrong := names.qualified_name(key):

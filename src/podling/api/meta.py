@@ -26,10 +26,10 @@ def validate(meta: Meta, namespaced: bool, name_rule: Callable[[str], list[str]]
     found: list[Cause] = []
     if prefix := meta.get("generateName", ""):
         found += rules.all_invalid(f"{_PATH}.generateName", prefix, name_rule(names.generated(prefix)))
-    if name := meta.get("name", ""):
-        found += rules.all_invalid(f"{_PATH}.name", name, name_rule(name))
-    else:
+    if not (name := meta.get("name", "")):
         found.append(causes.required(f"{_PATH}.name", "name or generateName is required"))
+    elif wrong := name_rule(name):
+        found += rules.all_invalid(f"{_PATH}.name", name, wrong)
     found += _namespace(meta.get("namespace", ""), namespaced)
     if meta.get("generation", 0) < 0:
         found.append(causes.invalid(f"{_PATH}.generation", meta["generation"], "must be greater than or equal to 0"))
@@ -54,14 +54,22 @@ def _namespace(namespace: str, namespaced: bool) -> list[Cause]:
         return [causes.forbidden(path, "not allowed on this type")] if namespace else []
     if not namespace:
         return [causes.required(path)]
-    return rules.all_invalid(path, namespace, names.dns_label(namespace))
+    wrong = names.dns_label(namespace)
+    return rules.all_invalid(path, namespace, wrong) if wrong else []
 
 
 def _content(meta: Meta) -> list[Cause]:
-    found = rules.labels(f"{_PATH}.labels", meta.get("labels"))
-    found += check_annotations(f"{_PATH}.annotations", meta.get("annotations") or {})
-    found += _owners(meta.get("ownerReferences") or [])
-    return found + _finalizers(meta.get("finalizers") or [])
+    found: list[Cause] = []
+    # This is asked in every write, and most objects have little of it.
+    if labels := meta.get("labels"):
+        found += rules.labels(f"{_PATH}.labels", labels)
+    if annotations := meta.get("annotations"):
+        found += check_annotations(f"{_PATH}.annotations", annotations)
+    if owners := meta.get("ownerReferences"):
+        found += _owners(owners)
+    if finalizers := meta.get("finalizers"):
+        found += _finalizers(finalizers)
+    return found
 
 
 def check_annotations(path: str, values: dict[str, str]) -> list[Cause]:

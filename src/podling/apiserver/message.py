@@ -95,7 +95,7 @@ class Request:
 
     def params(self, name: str) -> list[str]:
         """All values of a repeated query parameter, in order."""
-        return [value for key, value in self.query if key == name]
+        return [value for key, value in self.query if key == name] if self.query else []
 
     def header(self, name: str, default: str = "") -> str:
         """A header by its lower-case name."""

@@ -155,8 +155,9 @@ def _finalize(found: Object) -> Update:
 def _namespace_of(changed: Object, view: View) -> Iterable[str]:
     """A change inside a namespace that is being deleted brings it here; otherwise it is nobody's business."""
     namespace = view.of(NAMESPACES).get("", changed.head.namespace) if changed.head.namespace else None
-    if namespace is not None and namespace.head.deleting:
-        yield key_of(NAMESPACES.group, NAMESPACES.plural, "", namespace.head.name)
+    if namespace is None or not namespace.head.deleting:
+        return ()
+    return (key_of(NAMESPACES.group, NAMESPACES.plural, "", namespace.head.name),)
 
 
 CONTROLLER = Controller(

@@ -44,8 +44,10 @@ def reconcile(found: Object, view: View) -> Plan:
 
 
 def _quotas(changed: Object, view: View) -> Iterable[str]:
-    if not changed.key.startswith("core/resourcequotas/") and changed.head.namespace:
-        yield from (quota.key for quota in view.of(RESOURCEQUOTAS).list(changed.head.namespace))
+    quotas = view.of(RESOURCEQUOTAS).list(changed.head.namespace) if changed.head.namespace else ()
+    if not quotas or changed.key.startswith("core/resourcequotas/"):
+        return ()
+    return [quota.key for quota in quotas]
 
 
 CONTROLLER = Controller(

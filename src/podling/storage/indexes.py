@@ -38,6 +38,8 @@ class Indexes:
 
     def _entries(self, found: Object) -> list[tuple[str, str, str]]:
         fields = found.head.fields
+        if not fields:
+            return []
         named = [field for field in self._fields if fields.get(field)]
         if not named:
             return []

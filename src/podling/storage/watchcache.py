@@ -61,7 +61,7 @@ class WatchCache:
         while after is not None:
             page = await self.storage.list("", at=at, after=after, limit=LOADED_AT_ONCE)
             for row in page.rows:
-                self._put(self._object(row), None)
+                self._put(resource_of(row.key), self._object(row), None)
             after = page.rows[-1].key if page.remaining else None
             await self._env.sleep(0)
         tasks.start("watchcache", self._follow(at))
@@ -158,10 +158,11 @@ class WatchCache:
 
     def refresh(self, prefix: str) -> None:
         """Describe the objects of a resource again: its definition has changed."""
-        for key in self._keys.get(resource_of(prefix), ()):
+        resource = resource_of(prefix)
+        for key in self._keys.get(resource, ()):
             old = self._objects[key]
             head, decode = self._describe(key, old.raw)
-            self._put(Object(key, old.raw, old.revision, head, decode), old)
+            self._put(resource, Object(key, old.raw, old.revision, head, decode), old)
 
     def end_watches(self, prefix: str) -> None:
         """End the watches of a resource, without an error: it is not what it was."""
@@ -206,16 +207,15 @@ class WatchCache:
 
     def _apply(self, commit: Commit) -> None:
         row = commit.row
-        new, old = self._object(row), self._objects.get(row.key)
+        new, old, resource = self._object(row), self._objects.get(row.key), resource_of(row.key)
         if row.deleted:
             if old is not None:
                 self._remove(old)
             change = Change(Event("DELETED", new, old))
         else:
-            self._put(new, old)
+            self._put(resource, new, old)
             change = Change(Event("ADDED" if old is None else "MODIFIED", new, old))
         self.revision = row.revision
-        resource = resource_of(row.key)
         self._ring.append(resource, change)
         for follower in self._followers.get(resource, ()):
             follower(change.event)
@@ -253,9 +253,9 @@ class WatchCache:
             head, decode = self._describe(row.key, row.value)
         return Object(row.key, row.value, row.revision, head, decode)
 
-    def _put(self, new: Object, old: Object | None) -> None:
+    def _put(self, resource: str, new: Object, old: Object | None) -> None:
         if old is None:
-            insort(self._keys.setdefault(resource_of(new.key), []), new.key)
+            insort(self._keys.setdefault(resource, []), new.key)
         else:
             self._indexes.remove(old)
         self._objects[new.key] = new

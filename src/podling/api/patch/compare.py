@@ -32,9 +32,11 @@ UNMANAGED: Final = frozenset(
         "resourceVersion",
     }
 )
+_LISTED: Final = frozenset({"ownerReferences", "finalizers"})
 _HEADLINE: Final = ("apiVersion", "kind", "metadata")
 _NOTHING: Final[Json] = {}
-_FEW: Final = 64
+_SHORT: Final = 2048
+"""Characters in the names of a map that is remembered by them."""
 _REMEMBERED_SIZE: Final = 16 * 1024
 
 
@@ -104,7 +106,7 @@ def _place(item: tuple[str, Any, Any]) -> tuple[Any, ...]:
 
 def added(value: Any, plan: Plan) -> Tree:
     """The tree of a value that is new, itself included."""
-    if plan.form == "map" and plan.element is None and value.__class__ is dict and len(value) <= _FEW:
+    if plan.form == "map" and plan.element is None and value.__class__ is dict and len("".join(value)) <= _SHORT:
         return _named(tuple(value))
     inner = _added(value, plan)
     return {".": LEAF, **inner} if inner else LEAF
@@ -147,11 +149,25 @@ def created(obj: Json, plan: Plan, unset: frozenset[str] = frozenset()) -> Tree:
         step, below = fields.get(name) or ("f:" + name, None)
         item = obj[name]
         if name == "metadata":
-            if below is not None and (tree := _added(_managed(obj), below)):
+            if below is not None and (tree := _added_metadata(obj.get("metadata") or _NOTHING, below)):
                 out[step] = tree
         else:
             out[step] = LEAF if below is None or not item else _added_whole(item, below)
     return out
+
+
+def _added_metadata(metadata: Json, plan: Plan) -> Tree:
+    """Where there are no lists, the names alone say it, and most objects of a kind have the same."""
+    labels, annotations = metadata.get("labels") or _NOTHING, metadata.get("annotations") or _NOTHING
+    if not _LISTED.isdisjoint(metadata) or len("".join((*labels, *annotations))) > _SHORT:
+        return _added(_managed({"metadata": metadata}), plan)
+    return _added_names(tuple(metadata), tuple(labels), tuple(annotations), plan)
+
+
+@lru_cache(maxsize=256)
+def _added_names(names: tuple[str, ...], labels: tuple[str, ...], annotations: tuple[str, ...], plan: Plan) -> Tree:
+    values = {"labels": dict.fromkeys(labels, ""), "annotations": dict.fromkeys(annotations, "")}
+    return _added({name: values.get(name, "") for name in names if name not in UNMANAGED}, plan)
 
 
 def _added_whole(value: Any, plan: Plan) -> Tree:

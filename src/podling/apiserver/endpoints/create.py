@@ -39,7 +39,9 @@ RULES = "rbac.authorization.k8s.io"
 MAX_NAME = 63
 NAME_TRIES = 8
 # What only the server says about a new object.
-_SERVER_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+_SERVER_METADATA = frozenset(
+    {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"}
+)
 
 
 async def create(backend: Backend, request: Request) -> Response:
@@ -101,8 +103,8 @@ async def _prepare(
 ) -> None:
     metadata = hub["metadata"]
     known = metadata.pop("resourceVersion", "")
-    for name in _SERVER_METADATA:
-        metadata.pop(name, None)
+    for name in _SERVER_METADATA.intersection(metadata):
+        del metadata[name]
     metadata["uid"] = backend.env.uid()
     now = metadata["creationTimestamp"] = rfc3339(backend.env.now())
     if managed is None:

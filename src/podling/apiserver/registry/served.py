@@ -21,6 +21,9 @@ Json = dict[str, Any]
 MAX_OBJECT = 1536 * 1024
 """Bytes of one object as it is stored: etcd's limit."""
 
+# Keys keep the place where they were first set.
+_FIRST: Json = {"kind": "", "apiVersion": "", "metadata": {}}
+
 
 class Served:
     """One resource in one version. `qualified` is how messages name it: `replicasets.apps`."""
@@ -113,9 +116,10 @@ def _zero_status(hub_type: Type | None) -> bytes:
 def encode(obj: Json) -> bytes:
     """What the store keeps of a hub object: kind and version first, then metadata (`Object.served` splices there),
     never a resourceVersion. Raises RequestEntityTooLarge, in etcd's words, by which clients know it."""
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
-    rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
-    raw = orjson.dumps({"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata, **rest})
+    ordered = {**_FIRST, **obj}
+    if "resourceVersion" in obj["metadata"]:
+        ordered["metadata"] = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    raw = orjson.dumps(ordered)
     if len(raw) > MAX_OBJECT:
         raise RequestEntityTooLarge("etcdserver: request is too large")
     # orjson's bytes keep the room they grew in, several times their length, and these are kept.

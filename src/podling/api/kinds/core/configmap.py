@@ -30,12 +30,12 @@ def entries(obj: Json, now: float) -> int:
 def validate(obj: Json) -> list[Cause]:
     data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
     found = datarules.keys("data", data)
-    for key in data if binary else ():
-        if key in binary:
-            found.append(causes.invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
-    found += datarules.keys("binaryData", binary)
     total = len("".join(data.values()).encode())
-    total += sum(datarules.size_of_base64(text) for text in binary.values())
+    if binary:
+        both = [key for key in data if key in binary]
+        found += [causes.invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in both]
+        found += datarules.keys("binaryData", binary)
+        total += sum(datarules.size_of_base64(text) for text in binary.values())
     return [*found, causes.too_long("[]", datarules.LIMIT)] if total > datarules.LIMIT else found
 
 

@@ -1,7 +1,7 @@
 """CPU per operation as apibench sees it: the load program and the yardstick are one Go program outside the project.
 
-A round is the yardstick and then every scenario on objects of 1 KiB, so that both sides of a quotient come from the
-same minutes. Of some rounds the least of each counts, because whatever else the machine does can only add.
+A round is every scenario on objects of 1 KiB between two runs of the yardstick, so that both sides of a quotient come
+from the same minutes (see `quotients`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import yardstick
 from .process import precise_cpu_seconds
+from .quotients import Quotient, Quotients
 
 SCENARIOS = {
     "get": "GET",
@@ -31,19 +32,17 @@ QUIET = 0.002
 """Seconds of CPU in a fifth of a second: what a server does that has nothing to do."""
 
 
-def rounds(
-    program: str, kubeconfig: Path, pid: int, count: int, seconds: float = 0.7
-) -> tuple[dict[str, float], float]:
-    """CPU seconds per 1,000 operations by our name of the scenario, and y, each the least of `count` rounds."""
-    figures: dict[str, float] = {}
-    units: list[float] = []
+def rounds(program: str, kubeconfig: Path, pid: int, count: int, seconds: float = 0.7) -> dict[str, Quotient]:
+    """By our name of the scenario, of `count` rounds."""
+    found = Quotients()
+    before = yardstick.of_apibench(program, 0.5)
     for _ in range(count):
         _await_quiet(pid)
-        units.append(yardstick.of_apibench(program, 0.5))
-        for name, figure in _round(program, kubeconfig, pid, seconds).items():
-            figures[name] = min(figure, figures.get(name, figure))
-    units.append(yardstick.of_apibench(program, 0.5))
-    return figures, min(units)
+        figures = _round(program, kubeconfig, pid, seconds)
+        after = yardstick.of_apibench(program, 0.5)
+        found.add(figures, (before, after))
+        before = after
+    return found.all()
 
 
 def _round(program: str, kubeconfig: Path, pid: int, seconds: float) -> dict[str, float]:

@@ -33,14 +33,13 @@ demo: install system
 
 # Everything but what is held against a clock: a busy machine is no reason to fail (`make seen` looks at the clock).
 # What touches the host (real containers, namespaces) runs alone, all else on every processor. Real sockets on a machine
-# that is shared stumble once in thousands: what failed is run once more and named, and has to pass then.
+# that is shared stumble once in thousands: what failed is run once more, with everything it needs built anew, and has
+# to pass then; the one summary of each phase names it (RERUN).
 PYTEST := $(SUDO) $(BIN)/python -m pytest
-define tests
-	$(PYTEST) $(1) || { [ $$? = 1 ] && echo "==> once more, only what failed" && $(PYTEST) $(1) -n 0 --last-failed --last-failed-no-failures none; }
-endef
+AGAIN := --reruns 1 --reruns-delay 2
 test: install system lint
-	$(call tests,-m "not timed and not real" -n auto --dist worksteal)
-	$(call tests,-m "real and not timed")
+	$(PYTEST) $(AGAIN) -m "not timed and not real" -n auto --dist worksteal
+	$(PYTEST) $(AGAIN) -m "real and not timed"
 
 lint: install
 	$(BIN)/ruff check .
@@ -69,6 +68,7 @@ simulate: install
 mutants: install
 	$(BIN)/python -m tests.mutants
 
+# The issue's list of what has to be seen, held against the clock; nothing here is run twice.
 seen: install system
 	$(SUDO) env PODLING_SEEN_CLONE=1 $(BIN)/python -m pytest -s tests/seen/test_$(ISSUE)*.py
 

@@ -1,4 +1,4 @@
-"""The wheel as a user installs it, in a place that everybody may read."""
+"""Clusters that a test may start, and the wheel as a user installs it, in a place that everybody may read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.harness import Cluster
+
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster that may be started; deleted at the end whatever state it is in."""
+    cluster = Cluster(tmp_path / "state", f"cli{os.getpid()}")
+    yield cluster
+    sys.stderr.write(cluster.podling("logs", "-n", "30").out)  # shown where the test failed
+    cluster.podling("delete")
+
+
+@pytest.fixture
+def running(made: Cluster) -> Cluster:
+    made.start()
+    return made
 
 
 @pytest.fixture(scope="session")

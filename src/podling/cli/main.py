@@ -10,9 +10,11 @@ import argparse
 import importlib
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from podling import __version__, cli
+from podling.cluster.interrupts import ignore
 
 from .command import Command, Failure, complain
 
@@ -38,14 +40,17 @@ def parser(found: dict[str, Command]) -> argparse.ArgumentParser:
     return top
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 could not be done, 2 wrong usage, 130 interrupted."""
+def main(arguments: Sequence[str] | None = None, settled: Callable[[], None] = lambda: None) -> int:
+    """Exit codes: 0 done, 1 could not be done, 2 wrong usage, 130 interrupted.
+
+    `settled` is called by commands that know the very moment at which their work is done.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     found = commands()
     try:
         if given and (direct := found.get(given[0])) and direct.passthrough:
             return direct.run(argparse.Namespace(rest=given[1:]))
-        parsed = parser(found).parse_args(given)
+        parsed = parser(found).parse_args(given, argparse.Namespace(settled=settled))
         return found[parsed.command].run(parsed)
     except Failure as failure:
         complain(str(failure))
@@ -57,5 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def program() -> NoReturn:
+    """The process `podling`: `main`, whose exit code stands whatever signal meets the end of the interpreter."""
+    try:
+        code = main(settled=ignore)
+    except KeyboardInterrupt:  # between the answer of `main` and here
+        code = 130
+    finally:
+        ignore()
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

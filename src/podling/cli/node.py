@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from podling.cluster.interrupts import Interrupts
 from podling.cluster.steps import Steps
 from podling.env import SystemEnv
 
@@ -68,14 +69,16 @@ def _add_own(parsed: argparse.Namespace) -> None:
     if Process.load(paths.server_pid) is None:
         raise Failure(f'cluster "{spec.name}" does not run: podling start')
     count = parsed.count or 1
-    say(f'Adding {"a node" if count == 1 else f"{count} nodes"} to cluster "{spec.name}"')
     again = ["node", "add", *(["--count", str(count)] if count > 1 else []), "--name", spec.name]
-    steps = Steps(SystemEnv(), say)
-    grown = start_or_fail(paths, Wishes(nodes=len(spec.numbers) + count), steps, again)
-    say(f"Ready after {steps.elapsed:.2f} s.")
-    for node in grown.nodes if grown else ():
-        if node.number not in spec.numbers:
-            say(f"NodePorts answer at {node.host_address} too ({node.name}).")
+    interrupts = Interrupts()
+    with interrupts.deferred(parsed.settled):
+        steps = Steps(SystemEnv(), say)
+        say(f'Adding {"a node" if count == 1 else f"{count} nodes"} to cluster "{spec.name}"')
+        grown = start_or_fail(paths, Wishes(nodes=len(spec.numbers) + count), steps, interrupts, again)
+        say(f"Ready after {steps.elapsed:.2f} s.")
+        for node in grown.nodes if grown else ():
+            if node.number not in spec.numbers:
+                say(f"NodePorts answer at {node.host_address} too ({node.name}).")
 
 
 def _add_simulated(parsed: argparse.Namespace) -> None:

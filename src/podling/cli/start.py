@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from podling.cluster import spec as wishes_of
 from podling.cluster.audit import AuditWish
+from podling.cluster.interrupts import Interrupts
 from podling.cluster.nodespec import MOST_NODES
 from podling.cluster.paths import ClusterPaths
 from podling.cluster.spec import ClusterSpec, SpecError
@@ -87,8 +88,6 @@ def run(parsed: argparse.Namespace) -> int:
     from podling.cluster.start import Wishes
 
     paths = paths_of(parsed)
-    steps = Steps(SystemEnv(), say)
-    say(f'Starting cluster "{paths.name}"')
     wishes = Wishes(
         proxy_mode=parsed.proxy_mode,
         runtime=parsed.runtime,
@@ -100,22 +99,28 @@ def run(parsed: argparse.Namespace) -> int:
         tokens=_tokens(parsed.token_auth_file),
         audit=_audit(parsed.audit_policy, parsed.audit_log),
     )
-    spec = start_or_fail(paths, wishes, steps, _again(parsed))
-    if spec is None:
-        say(f'Cluster "{paths.name}" is running already.')
-        if parsed.fake_nodes is not None:
-            say("Its simulated nodes are as they were: podling node add --fake N adds some.")
-        return 0
-    _conclude(spec, steps.elapsed)
+    interrupts = Interrupts()
+    with interrupts.deferred(parsed.settled):
+        steps = Steps(SystemEnv(), say)
+        say(f'Starting cluster "{paths.name}"')
+        spec = start_or_fail(paths, wishes, steps, interrupts, _again(parsed))
+        if spec is None:
+            say(f'Cluster "{paths.name}" is running already.')
+            if parsed.fake_nodes is not None:
+                say("Its simulated nodes are as they were: podling node add --fake N adds some.")
+        else:
+            _conclude(spec, steps.elapsed)
     return 0
 
 
-def start_or_fail(paths: ClusterPaths, wishes: Wishes, steps: Steps, again: list[str]) -> ClusterSpec | None:
+def start_or_fail(
+    paths: ClusterPaths, wishes: Wishes, steps: Steps, interrupts: Interrupts, again: list[str]
+) -> ClusterSpec | None:
     """`again`: the words of this command, for the offer to run it with sudo. None where nothing was missing."""
     from podling.cluster.start import StartError, start
 
     try:
-        return start(paths, wishes, SystemEnv(), steps, again)
+        return start(paths, wishes, SystemEnv(), steps, interrupts, again)
     except (StartError, SpecError) as error:
         raise Failure(str(error)) from error
     except KeyboardInterrupt:

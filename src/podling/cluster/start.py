@@ -75,20 +75,25 @@ class StartError(Exception):
     """The cluster did not start, and nothing of this attempt is left; the message is for the user."""
 
 
-def start(paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, arguments: list[str]) -> ClusterSpec | None:
-    """Bring up what is missing; None where all is running already. Raises StartError, SpecError, KeyboardInterrupt."""
-    interrupts = Interrupts()
+def start(
+    paths: ClusterPaths, wishes: Wishes, env: Env, steps: Steps, interrupts: Interrupts, arguments: list[str]
+) -> ClusterSpec | None:
+    """Bring up what is missing; None where all is running already. Raises StartError, SpecError, KeyboardInterrupt.
+
+    To be called inside `interrupts.deferred()`: what is done with the answer belongs into that block, too.
+    """
     try:
         trial = load(paths) or ClusterSpec(name=paths.name, number=0)
         _refuse_unfit(wishes.of(trial), arguments)
         fresh = not paths.root.is_dir() or not any(paths.root.iterdir())
-        with interrupts.deferred(), locked(paths.root):
+        with locked(paths.root):
             try:
                 return _start(paths, wishes, env, steps, interrupts)
             finally:
                 if fresh and not paths.directory.exists():
                     shutil.rmtree(paths.root, ignore_errors=True)
     except (LaunchError, KeeperError, OSError) as error:
+        interrupts.check()  # Ctrl-C may meet a child of ours, too, before it is in a session of its own
         raise StartError(_explain(error, paths)) from error
 
 

@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from podling.api.errors import ApiError, NotFound, not_found
-from podling.client.resources import DEPLOYMENTS, PODDISRUPTIONBUDGETS, PODS, REPLICASETS
+from podling.client.resources import (
+    DEPLOYMENTS,
+    PODDISRUPTIONBUDGETS,
+    PODS,
+    REPLICASETS,
+    REPLICATIONCONTROLLERS,
+    STATEFULSETS,
+)
+from podling.client.transport import Resource
 from podling.controllers import disruption, staledisruption
 from podling.env import rfc3339
 from podling.reconcile.action import Ask
-from tests.controllers.world import NOW, World, pod
+from tests.controllers.world import NOW, World, pod, seen
 
 Json = dict[str, Any]
 LABELS = {"app": "web"}
@@ -73,6 +81,31 @@ def test_a_deployment_decides_for_its_replicasets() -> None:
     world.get(REPLICASETS, "web")["metadata"]["ownerReferences"] = [owner]
     world.run(disruption.CONTROLLER)
     assert counts(world) == (0, 3, 3, 4)
+
+
+@pytest.mark.parametrize("resource", [DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS])
+def test_a_change_of_scale_concerns_budgets_that_count_from_it_though_no_pod_changes(resource: Resource) -> None:
+    world = World()
+    selector = {"matchLabels": LABELS}
+    specs: dict[str, Json] = {
+        "most": {"maxUnavailable": 1},
+        "half": {"minAvailable": "50%"},
+        "fixed": {"minAvailable": 1},
+        "other": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "other"}}},
+    }
+    for name, spec in specs.items():
+        world.add(PODDISRUPTIONBUDGETS, {"metadata": {"name": name}, "spec": {"selector": selector, **spec}})
+    template = {"metadata": {"labels": LABELS}}
+    body: Json = {"metadata": {"name": "scaled", "uid": "scaled"}, "spec": {"replicas": 2, "template": template}}
+    world.add(resource, body)
+    old = seen(world.view(), resource, "scaled")
+    body["spec"]["replicas"] = 1
+    world.add(resource, body)
+    new = seen(world.view(), resource, "scaled")
+    (watch,) = [each for each in disruption.CONTROLLER.watches if each.resource == resource]
+    assert not watch.alike(old, new) and watch.alike(new, new)
+    told = {key.rpartition("/")[2] for key in watch.keys(new, world.view())}
+    assert told == {"most", "half"}
 
 
 def test_terminating_pods_and_those_granted_to_go_are_not_healthy() -> None:

@@ -259,11 +259,29 @@ def _of_pod(pod: Object, view: View) -> Iterable[str]:
     return [each.key for each in view.of(PODDISRUPTIONBUDGETS).list(pod.head.namespace) if _is_about(each, pod)]
 
 
+def _of_scale(scaled: Object, view: View) -> Iterable[str]:
+    """Budgets that count from what is asked for: a quota may keep every Pod's change from following."""
+    template = scaled.view.spec.template
+    labels = template.metadata.labels if template is not None else {}
+    for each in view.of(PODDISRUPTIONBUDGETS).list(scaled.head.namespace):
+        spec = each.view.spec
+        counts = spec.max_unavailable is not None or isinstance(spec.min_available, str)
+        if counts and spec.selector is not None and matches(spec.selector, labels):
+            yield each.key
+
+
+def _same_scale(old: Object, new: Object) -> bool:
+    return old.head.uid == new.head.uid and _replicas(old) == _replicas(new)
+
+
+SCALES = (DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS)
 CONTROLLER = Controller(
     name="disruption",
     component="controllermanager",
     reconcile=reconcile,
     resource=PODDISRUPTIONBUDGETS,
-    watches=(Watch(PODS, _of_pod, pods.same_standing),),
-    reads=(DEPLOYMENTS, REPLICASETS, REPLICATIONCONTROLLERS, STATEFULSETS),
+    watches=(
+        Watch(PODS, _of_pod, pods.same_standing),
+        *(Watch(resource, _of_scale, _same_scale) for resource in SCALES),
+    ),
 )

@@ -69,8 +69,10 @@ def gone(cluster: Cluster, uid: str) -> None:
 
 
 def killed(cluster: Cluster) -> None:
-    """SIGKILL for the node process, which is not brought back before somebody starts it."""
-    os.kill(cluster.status()["node"]["pid"], signal.SIGKILL)
+    """SIGKILL for the node process, and before it for its warden: nobody brings it back before somebody starts it."""
+    (note,) = cluster.root.glob("clusters/*/nodes/*/warden.pid")
+    for pid in (int(note.read_text().split()[0]), cluster.status()["node"]["pid"]):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_what_is_secret_is_in_memory_and_only_the_node_sees_it(cluster: Cluster, uid: str) -> None:

@@ -96,10 +96,13 @@ def test_killing_the_node_process_leaves_pods_as_they_are(cluster: Cluster, show
     terminal.type("echo is-$((40+2))")
     assert terminal.sees("is-42")
 
-    os.kill(cluster.status()["node"]["pid"], signal.SIGKILL)
+    killed = cluster.status()["node"]["pid"]
+    os.kill(killed, signal.SIGKILL)
     terminal.type("echo still-$((40+2))")
     tty = terminal.sees("still-42")
-    said = heard(cluster, "talker") if cluster.start() else 0
+    eventually(lambda: cluster.status()["node"]["pid"] not in (0, killed), 10, "it comes back by itself")
+    eventually(lambda: cluster.kubectl("logs", "--tail=1", "talker").code == 0, 10, "the node answers again")
+    said = heard(cluster, "talker")
     later = eventually(lambda: heard(cluster, "talker") > said + 5 and heard(cluster, "talker"), 20, "the talk goes on")
     after = cluster.json("get", "pod", "crashing")["status"]
     code = terminal.close()

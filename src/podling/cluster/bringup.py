@@ -25,6 +25,7 @@ from .paths import ClusterPaths
 from .process import Process
 from .spec import ClusterSpec
 from .steps import Steps
+from .stop import end_node_process
 
 START_SECONDS = 60.0
 """How long a process may take to report; an overloaded machine is slow, not broken."""
@@ -59,8 +60,7 @@ def bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, int
     missing = Missing.of(paths, spec)
     common = ["--root", str(paths.root), "--name", paths.name]
     for node in missing.nodes:
-        if abandoned := Process.load(paths.node(node.name).pid):
-            abandoned.end(grace=2.0)
+        end_node_process(paths.node(node.name), grace=2.0)  # one without a keeper, or between two lives
     server = _launch("podling.cluster.server", common, paths.server_log, paths.server_pid) if missing.server else None
     nodes = _launch_nodes(paths, missing.nodes, common)
     credentials.ensure(paths, spec, env.now())
@@ -76,17 +76,22 @@ def bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, int
         steps.done(f"network between {len(spec.nodes)} nodes")
     if missing.keepers and not server:
         _announce(paths, spec)
+    wardens: dict[str, Process] = {}
     for name, launched in nodes.items():
         with interrupts.heard():
-            process = launched.born(START_SECONDS, env.monotonic)
+            process, warden = launched.born(START_SECONDS, env.monotonic)
         if process:
             process.save(paths.node(name).pid)
+        if warden:
+            wardens[name] = warden
     for launched in nodes.values():
         launched.go()
     told = Once(steps.done)
     for launched in (*([server] if server else ()), *nodes.values()):
         with interrupts.heard():
             launched.wait(START_SECONDS, env.monotonic, told)
+    for name, warden in wardens.items():
+        warden.save(paths.node(name).warden_pid)  # from now on it starts the node process again
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
     steps.done(f'context "{spec.name}" in {file}')
     interrupts.check()
@@ -129,14 +134,10 @@ def _start_keepers(paths: ClusterPaths, nodes: Sequence[NodeSpec]) -> str:
 
 
 def _launch_nodes(paths: ClusterPaths, nodes: Sequence[NodeSpec], common: list[str]) -> dict[str, Launch]:
-    """Node name → its process, or what will be. One begins at once; several have a process that loads for all."""
-    if len(nodes) > 1:
-        return Launch.together("podling.cluster.nursery", common, {n.name: paths.node(n.name).log for n in nodes})
-    files = {node.name: paths.node(node.name) for node in nodes}
-    return {
-        name: _launch("podling.cluster.node", [*common, "--node", name], found.log, found.pid)
-        for name, found in files.items()
-    }
+    """Node name → what will be its process, from one that loads for all."""
+    if not nodes:
+        return {}
+    return Launch.together("podling.cluster.nursery", common, {n.name: paths.node(n.name).log for n in nodes})
 
 
 def _launch(module: str, arguments: list[str], log: Path, pid: Path) -> Launch:

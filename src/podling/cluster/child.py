@@ -73,7 +73,7 @@ def live(
     body: Callable[[Child, T, Supervisor], Awaitable[None]],
 ) -> int:
     """The same where nothing is asked of the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin_log()
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_descriptor_limit()
     if not reporter.wait_for_go():
@@ -93,6 +93,11 @@ def live(
         reporter.error(explain(error), bug=not isinstance(error, OSError | SpecError | NoRuntime))
         return 1
     return 0
+
+
+def begin_log() -> None:
+    """On stderr, which is the process's log."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _raise_descriptor_limit() -> None:

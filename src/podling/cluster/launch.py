@@ -4,9 +4,9 @@ The child inherits two pipes. On the first it waits for a line before it begins,
 the parent still prepares what it needs; on the second it reports JSON lines: `{"step": …}` when something works,
 `{"ready": true}` at the end, `{"error": …}` in words for the user. A pipe that closes without either means it died.
 
-Several node processes are launched together: their modules are loaded once, by a process that forks them
-(`nursery.py`). That saves each but the first three quarters of its start and a third of its memory. Such a child says
-its `{"pid": …}` first.
+The node processes are launched together: their modules are loaded once, by a process that forks them (`nursery.py`).
+That saves each but the first three quarters of its start and a third of its memory. Such a child says its
+`{"pid": …, "warden": …}` first: who it is, and who starts it again when it dies (`warden.py`).
 """
 
 from __future__ import annotations
@@ -53,6 +53,13 @@ class Pipes(NamedTuple):
         os.close(self.report_write)
 
 
+class Birth(NamedTuple):
+    """A node process, and who starts it again; None for what has ended already."""
+
+    process: Process | None
+    warden: Process | None
+
+
 class Launch:
     """A child that has been started and waits for `go`."""
 
@@ -91,15 +98,16 @@ class Launch:
             _spawn([module, *arguments, *words], file, kept)
         return launches
 
-    def born(self, seconds: float, now: Callable[[], float]) -> Process | None:
-        """The process, once it is there; None where it has ended already. Raises LaunchError."""
+    def born(self, seconds: float, now: Callable[[], float]) -> Birth:
+        """A node process, once it is there. Raises LaunchError."""
         deadline = now() + seconds
-        while self.process is None and self._more(seconds, deadline - now()):
+        while self._more(seconds, deadline - now()):
             line, found, rest = self._buffer.partition(b"\n")
             if found:
                 self._buffer = rest
-                return Process.of(json.loads(line)["pid"])
-        return self.process
+                told = json.loads(line)
+                return Birth(Process.of(told["pid"]), Process.of(told["warden"]))
+        return Birth(None, None)
 
     def go(self) -> Self:
         """What the child needs is there now."""
@@ -173,7 +181,7 @@ class Reporter:
 
     def born(self) -> None:
         """Who we are: the starter did not make us itself."""
-        self._say({"pid": os.getpid()})
+        self._say({"pid": os.getpid(), "warden": os.getppid()})
 
     def step(self, text: str) -> None:
         self._say({"step": text})
@@ -187,6 +195,13 @@ class Reporter:
         if self._report >= 0:
             os.close(self._report)
             self._report = -1
+
+    def close(self) -> None:
+        """These ends are somebody else's now."""
+        for descriptor in (self._go, self._report):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._go = self._report = -1
 
     def _say(self, report: dict[str, Any]) -> None:
         if self._report < 0:

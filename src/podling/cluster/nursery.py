@@ -1,8 +1,8 @@
-"""The node processes of several nodes, from one that loads their modules once and forks.
+"""The node processes of a start, from one that loads their modules once and forks.
 
 Nothing runs here yet that a fork would hurt: no thread, no loop, no connection. What was loaded is shared by all until
-one of them writes to it. Every child goes its own way from there, with its own log, pipes and session; the process that
-forked them ends at once.
+one of them writes to it. Each node gets a warden, which forks the node process and forks it again when that dies; with
+its own log, pipes and session it goes its own way from there, and the process that forked them ends at once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .child import live
+from podling.env import SystemEnv
+
+from .child import begin_log, live
 from .launch import Reporter
 from .node import PROGRAM, body, prepare
 from .paths import ClusterPaths
+from .warden import Warden
 
 
 class Unborn(NamedTuple):
@@ -46,7 +49,7 @@ def main() -> int:
 
 
 def _be(child: Unborn, children: Sequence[Unborn], paths: ClusterPaths) -> int:
-    """The life of one child; returns its exit code."""
+    """The life of one node's warden; returns its exit code."""
     os.setsid()
     os.dup2(child.log, 1)
     os.dup2(child.log, 2)
@@ -55,10 +58,14 @@ def _be(child: Unborn, children: Sequence[Unborn], paths: ClusterPaths) -> int:
         if other is not child:
             os.close(other.go)
             os.close(other.report)
-    reporter = Reporter(child.go, child.report)
-    reporter.born()
-    try:
+    begin_log()
+
+    def life(reporter: Reporter) -> int:
+        reporter.born()
         return live(PROGRAM, paths, child.node, reporter, prepare, body)
+
+    try:
+        return Warden(paths.node(child.node), life, SystemEnv()).run(Reporter(child.go, child.report))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

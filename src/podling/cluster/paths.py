@@ -62,6 +62,11 @@ class NodePaths:
     def pid(self) -> Path:
         return self.directory / "node.pid"
 
+    @property
+    def warden_pid(self) -> Path:
+        """Of the process that starts the node process again, for as long as it shall."""
+        return self.directory / "warden.pid"
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterPaths:

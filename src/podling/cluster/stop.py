@@ -10,7 +10,7 @@ from podling.keeper.launch import clean_up, stop_keeper
 
 from . import kubeconfigs
 from .nodespec import MOST_NODES
-from .paths import ClusterPaths
+from .paths import ClusterPaths, NodePaths
 from .process import Process
 from .spec import ClusterSpec, SpecError, load, locked, names
 
@@ -54,7 +54,7 @@ def end_processes(paths: ClusterPaths, spec: ClusterSpec, grace: float) -> None:
 
 
 def end_nodes(paths: ClusterPaths, spec: ClusterSpec, names: Iterable[str], grace: float) -> None:
-    """The node process first, so that nobody brings back what ends; the keeper ends the Pods."""
+    """The node processes first, so that nobody brings back what ends; the keepers end the Pods."""
     with ThreadPoolExecutor(MOST_NODES) as nodes:
         for ended in [nodes.submit(_end_node, paths, spec, name, grace) for name in names]:
             ended.result()
@@ -62,12 +62,18 @@ def end_nodes(paths: ClusterPaths, spec: ClusterSpec, names: Iterable[str], grac
 
 def _end_node(paths: ClusterPaths, spec: ClusterSpec, name: str, grace: float) -> None:
     node = paths.node(name)
-    if process := Process.load(node.pid):
-        process.end(grace)
-    node.pid.unlink(missing_ok=True)
+    end_node_process(node, grace)
     if not spec.simulated:
         stop_keeper(node.directory, POD_SECONDS)
         clean_up(paths.group, name)
+
+
+def end_node_process(node: NodePaths, grace: float) -> None:
+    """Its warden first, which may have started it again a moment ago."""
+    for file in (node.warden_pid, node.pid):
+        if process := Process.load(file):
+            process.end(grace)
+        file.unlink(missing_ok=True)
 
 
 def remove(paths: ClusterPaths) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from podling.apiserver.audit.policy import Policy
+from podling.apiserver.audit.rotation import Limits as AuditLimits
 from podling.apiserver.filters.requestheader import RequestHeaders
 from podling.apiserver.message import User
 
@@ -54,6 +55,8 @@ class Config:
     """What the audit log tells; with `audit_log`."""
     audit_log: Path | None = None
     """The file it goes to."""
+    audit_limits: AuditLimits = field(default_factory=AuditLimits)
+    """When that file is put aside, and how many of those are kept for how long."""
     disabled_admission: frozenset[str] = frozenset()
     """Admission plugins to leave out, by upstream's names (`ServiceAccount`)."""
     mutating_in_flight: int = 1000

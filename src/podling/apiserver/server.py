@@ -210,7 +210,7 @@ class ApiServer:
         policy, path = self.config.audit, self.config.audit_log
         if policy is None or path is None:
             return None
-        self._audit_log = AuditLog(path, self.env)
+        self._audit_log = AuditLog(path, self.env, self.config.audit_limits)
         self._tasks.start("audit log", self._audit_log.run())
         return Auditing(policy, self._audit_log, self.env, self.backend.authorizer, self._schemas)
 

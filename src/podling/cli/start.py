@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MOST_FAKE_NODES = 15_000
 GONE_MODES = ("iptables", "ipvs")
+AUDIT_LIMITS = {
+    "audit-log-maxsize": "MiB of the log before it is put aside and a new one begun (default: 100)",
+    "audit-log-maxbackup": "logs put aside that are kept (default: 100)",
+    "audit-log-maxage": "days they are kept (default: 366)",
+}
+"""Options called as kube-apiserver's, in the order of AuditWish."""
 
 
 def add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +74,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--audit-log", metavar="FILE", help="the log, a JSON object a line (default: audit.log in the cluster's folder)"
     )
+    for option, what in AUDIT_LIMITS.items():
+        parser.add_argument(f"--{option}", type=int, metavar="N", help=f"{what}; 0: no limit")
 
 
 def own_count(text: str) -> int:
@@ -97,7 +105,7 @@ def run(parsed: argparse.Namespace) -> int:
         nodes=parsed.nodes,
         fake_nodes=parsed.fake_nodes,
         tokens=_tokens(parsed.token_auth_file),
-        audit=_audit(parsed.audit_policy, parsed.audit_log),
+        audit=_audit(parsed),
     )
     interrupts = Interrupts()
     with interrupts.deferred(parsed.settled):
@@ -141,12 +149,18 @@ def _tokens(file: str | None) -> str | None:
     return text
 
 
-def _audit(policy: str | None, log: str | None) -> AuditWish | None:
+def _audit(parsed: argparse.Namespace) -> AuditWish | None:
     """What is told, and where; the policy has to be one."""
+    policy, log = parsed.audit_policy, parsed.audit_log
+    limits = {option: getattr(parsed, option.replace("-", "_")) for option in AUDIT_LIMITS}
+    given = [option for option, value in {"audit-log": log, **limits}.items() if value is not None]
     if policy is None:
-        if log is not None:
-            raise Failure("--audit-log needs --audit-policy, which says what is told")
+        if given:
+            raise Failure(f"--{given[0]} needs --audit-policy, which says what is told")
         return None
+    for option, value in limits.items():
+        if value is not None and value < 0:
+            raise Failure(f"--{option} {value} can't be a negative number")
     from podling.apiserver.audit.policy import parse
 
     try:
@@ -156,7 +170,7 @@ def _audit(policy: str | None, log: str | None) -> AuditWish | None:
             raise FileNotFoundError(f"{Path(log).parent} is no folder")
     except (OSError, ValueError) as error:
         raise Failure(f"--audit-policy {policy}: {error}") from error
-    return AuditWish(text, str(Path(log).absolute()) if log is not None else "")
+    return AuditWish(text, str(Path(log).absolute()) if log is not None else "", *limits.values())
 
 
 def _again(parsed: argparse.Namespace) -> list[str]:
@@ -173,8 +187,11 @@ def _again(parsed: argparse.Namespace) -> list[str]:
         "token_auth_file",
         "audit_policy",
         "audit_log",
+        "audit_log_maxsize",
+        "audit_log_maxbackup",
+        "audit_log_maxage",
     ):
-        if value := getattr(parsed, option):
+        if (value := getattr(parsed, option)) is not None:
             words += [f"--{option.replace('_', '-')}", str(value)]
     return words
 

@@ -7,16 +7,24 @@ from pathlib import Path
 
 import msgspec
 
+from podling.apiserver.audit.rotation import Limits
+
 from .paths import ClusterPaths
 
 FILE, LOG = "audit.json", "audit.log"
 
 
 class AuditWish(msgspec.Struct, frozen=True):
-    """The policy's text, and the file the log goes to; without one it lies in the cluster's folder."""
+    """The policy's text, and the file the log goes to; without one it lies in the cluster's folder.
+
+    The limits are those of `apiserver/audit/rotation.py`: MiB, files, days; None is kube-apiserver's default.
+    """
 
     policy: str
     log: str = ""
+    maxsize: int | None = None
+    maxbackup: int | None = None
+    maxage: int | None = None
 
 
 def keep(paths: ClusterPaths, wish: AuditWish) -> None:
@@ -33,6 +41,11 @@ def kept(paths: ClusterPaths) -> AuditWish | None:
 
 def log_of(paths: ClusterPaths, wish: AuditWish) -> Path:
     return Path(wish.log) if wish.log else paths.server / LOG
+
+
+def limits_of(wish: AuditWish) -> Limits:
+    given = {"size": wish.maxsize, "backups": wish.maxbackup, "age": wish.maxage}
+    return Limits()._replace(**{name: value for name, value in given.items() if value is not None})
 
 
 def hand_over(paths: ClusterPaths, uid: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from podling.api.catalog import Catalog
 from podling.api.schema import Schemas, load
 from podling.apiserver.audit.policy import parse as parse_policy
+from podling.apiserver.audit.rotation import Limits
 from podling.apiserver.config import Config
 from podling.apiserver.message import User
 from podling.apiserver.registry.statictokens import parse as parse_tokens
@@ -138,6 +139,7 @@ def _config(child: Child, acted_on: Iterable[tuple[str, str]]) -> Config:
         static_tokens=_static_tokens(child),
         audit=parse_policy(audited.policy) if audited is not None else None,
         audit_log=audit.log_of(child.paths, audited) if audited is not None else None,
+        audit_limits=audit.limits_of(audited) if audited is not None else Limits(),
         profile=spec.profile,
         authorization=spec.authorization,
         acting=frozenset(map("/".join, acted_on)),

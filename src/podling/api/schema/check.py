@@ -11,13 +11,17 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import orjson
 
 from podling.api import quantity, times
 from podling.api.schema.types import Check, Field, Path, Type
 
+_TEMPLATED: Final = "core/v1.PodSpec"
+_REMEMBERED_SIZE: Final = 16 * 1024
 INT32: Final = range(-(2**31), 2**31)
 INT64: Final = range(-(2**63), 2**63)
 
@@ -275,7 +279,31 @@ def compile_struct(type_: Type) -> Check:
             value |= {name: zero(inner) for name, inner in always if name not in value}
         return value
 
-    return struct
+    return _remembering(struct) if type_.name == _TEMPLATED else struct
+
+
+def _remembering(check: Check) -> Check:
+    """Of a struct whose values mostly come from a few templates: what was checked before is known by its bytes. Only
+    good values are remembered."""
+
+    @lru_cache(maxsize=256)
+    def checked(data: bytes) -> bytes:
+        unknown: list[Path] = []
+        out = orjson.dumps(check(orjson.loads(data), (), unknown))
+        if unknown:
+            raise FieldTypeError
+        return out
+
+    def remembered(value: Any, path: Path, unknown: list[Path]) -> Any:
+        data = orjson.dumps(value)
+        if len(data) > _REMEMBERED_SIZE:
+            return check(value, path, unknown)
+        try:
+            return orjson.loads(checked(data))
+        except FieldTypeError:
+            return check(value, path, unknown)
+
+    return remembered
 
 
 def _always_written(field: Field) -> bool:

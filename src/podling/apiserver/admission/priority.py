@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 GROUP = "scheduling.k8s.io"
 PREEMPT = "PreemptLowerPriority"
+_DEFAULT = b'"globalDefault":true'
 
 
 class Priority:
@@ -70,8 +71,9 @@ class Priority:
         return 0, PREEMPT
 
     def _defaults(self) -> list[Json]:
-        classes = (obj.json() for obj in self._cache.list(prefix_of(GROUP, "priorityclasses")))
-        return [each for each in classes if each.get("globalDefault")]
+        # This is asked for every new Pod, and mostly there is none: only what looks like one is decoded.
+        found = [obj for obj in self._cache.list(prefix_of(GROUP, "priorityclasses")) if _DEFAULT in obj.raw]
+        return [each for each in (obj.json() for obj in found) if each.get("globalDefault")]
 
 
 def _of(found: Mapping[str, Any]) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from podling.storage.interest import Interest
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
+    from podling.api.kinds.core.serviceaccount import ServiceAccount as Account
     from podling.apiserver.admission.chain import Attempt
 
 Json = dict[str, Any]
@@ -45,10 +46,9 @@ class ServiceAccount:
         if found is None:
             why = f'error looking up service account {attempt.namespace}/{name}: serviceaccount "{name}" not found'
             raise forbidden("pods", pod["metadata"].get("name", ""), why)
-        account = found.json()
-        if "imagePullSecrets" not in spec and account.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = account["imagePullSecrets"]
-        if _mounts(spec, account):
+        if "imagePullSecrets" not in spec and found.view.image_pull_secrets:
+            spec["imagePullSecrets"] = found.json()["imagePullSecrets"]
+        if _mounts(spec, found.view):
             self._mount(spec)
 
     async def _account(self, namespace: str, name: str) -> Object | None:
@@ -78,9 +78,9 @@ class ServiceAccount:
             container["volumeMounts"] = [*container.get("volumeMounts", ()), mount]
 
 
-def _mounts(spec: Json, account: Json) -> bool:
+def _mounts(spec: Json, account: Account) -> bool:
     """The Pod's word counts before the account's; unsaid means yes."""
-    for said in (spec.get("automountServiceAccountToken"), account.get("automountServiceAccountToken")):
+    for said in (spec.get("automountServiceAccountToken"), account.automount_service_account_token):
         if said is not None:
             return bool(said)
     return True

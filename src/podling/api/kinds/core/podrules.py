@@ -14,31 +14,25 @@ import orjson
 from podling.api import meta, names
 from podling.api.errors import Cause
 from podling.api.kinds import causes, rules
-from podling.api.kinds.core import containerrules, resourcerules, schedulingrules, volumerules
+from podling.api.kinds.core import containerrules, likeness, resourcerules, schedulingrules, volumerules
 
 Json = dict[str, Any]
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 LARGEST_INT: Final = 2**31 - 1
-_REMEMBERED_SIZE: Final = 16 * 1024
-_TOKEN_VOLUME: Final = re.compile(rb'"kube-api-access-[a-z0-9]{5}"')
 _LONGEST_SYSCTL: Final = 253
 _SYSCTL: Final = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 
 
 def pod(obj: Json) -> list[Cause]:
     spec = obj.get("spec") or {}
-    data = orjson.dumps(spec)
-    if len(data) <= _REMEMBERED_SIZE and _is_good(_TOKEN_VOLUME.sub(b'"kube-api-access-0"', data)):
-        return []
-    return pod_spec("spec", spec)
+    data = likeness.template_of(spec)
+    return [] if data is not None and _is_good(data) else pod_spec("spec", spec)
 
 
 @lru_cache(maxsize=256)
 def _is_good(data: bytes) -> bool:
-    """Most Pods come from a template that was checked with the Pod before; all that differs in them is the name of the
-    token's volume."""
     return not pod_spec("spec", orjson.loads(data))
 
 

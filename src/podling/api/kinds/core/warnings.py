@@ -7,9 +7,13 @@ update of today only where upstream leaves it, too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+
 from podling.api import names, quantity
+from podling.api.kinds.core import likeness
 
 Json = dict[str, Any]
 
@@ -42,7 +46,19 @@ def pod(obj: Json, old: Json | None) -> list[str]:
     told = []
     if old is None and (wrong := names.dns_label(obj["metadata"].get("name", ""))):
         told = [f"metadata.name: this is used in the Pod's hostname, which {_NAME}[{' '.join(wrong)}]"]
-    return told + list(_pod("", obj, old))
+    return told + (list(_pod("", obj, old)) if old is not None else _of_new(obj))
+
+
+def _of_new(obj: Json) -> list[str]:
+    data = likeness.template_of(obj.get("spec") or {})
+    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    return list(_pod("", obj, None) if data is None else _of_template(data, tuple(annotations)))
+
+
+@lru_cache(maxsize=256)
+def _of_template(data: bytes, annotations: tuple[str, ...]) -> tuple[str, ...]:
+    made = {"spec": orjson.loads(data), "metadata": {"annotations": dict.fromkeys(annotations, "")}}
+    return tuple(_pod("", made, None))
 
 
 def workload(obj: Json, old: Json | None) -> list[str]:

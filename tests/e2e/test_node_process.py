@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,33 @@ def test_after_a_stop_nothing_comes_back(cluster: Cluster) -> None:
     assert processes(cluster) == []
     cluster.start()
     cluster.wait_ready("stays")
+
+
+def test_after_a_start_that_failed_the_next_one_watches_over_the_node_again(cluster: Cluster) -> None:
+    cluster.start()
+    status, log = cluster.status(), node_folder(cluster) / "node.log"
+    (watch,) = node_folder(cluster).glob("warden.pid")
+    for pid in (int(watch.read_text().split()[0]), status["node"]["pid"], status["server"]["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    address = status["api"].removeprefix("https://").partition(":")[0]
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        eventually(lambda: bound(taken, address), 5, "the server has let go of its address")
+        taken.listen()
+        assert cluster.podling("start").code == 1
+    assert Process.load(node_folder(cluster) / "node.pid") is None
+    cluster.start()
+    killed = kill(cluster)
+    back(cluster, killed, 5)
+    assert f"(pid {killed}) was killed by SIGKILL" in log.read_text()
+
+
+def bound(taken: socket.socket, address: str) -> bool:
+    try:
+        taken.bind((address, 6443))
+    except OSError:
+        return False
+    return True
 
 
 def test_a_delete_right_after_a_death_leaves_nothing(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ fails half way is left to the caller, who knows what to undo.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,6 +63,26 @@ def bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, int
         end_node_process(paths.node(node.name), grace=2.0)  # one without a keeper, or between two lives
     server = _launch("podling.cluster.server", common, paths.server_log, paths.server_pid) if missing.server else None
     nodes = _launch_nodes(paths, missing.nodes, common)
+    try:
+        _prepare(paths, spec, missing, env, steps, interrupts, server)
+        _begin(paths, server, nodes, env, steps, interrupts)
+    except BaseException:
+        # Whatever it was (Ctrl-C too): whoever waits for a word that will not come shall not outlive us.
+        for launched in nodes.values():
+            launched.abandon(START_SECONDS, env.monotonic)
+        raise
+
+
+def _prepare(
+    paths: ClusterPaths,
+    spec: ClusterSpec,
+    missing: Missing,
+    env: Env,
+    steps: Steps,
+    interrupts: Interrupts,
+    server: Launch | None,
+) -> None:
+    """What node processes need; the server begins as soon as it can."""
     credentials.ensure(paths, spec, env.now())
     _hand_over(paths, spec)
     steps.done("keys and certificates")
@@ -76,6 +96,16 @@ def bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, int
         steps.done(f"network between {len(spec.nodes)} nodes")
     if missing.keepers and not server:
         _announce(paths, spec)
+
+
+def _begin(
+    paths: ClusterPaths,
+    server: Launch | None,
+    nodes: Mapping[str, Launch],
+    env: Env,
+    steps: Steps,
+    interrupts: Interrupts,
+) -> None:
     wardens: dict[str, Process] = {}
     for name, launched in nodes.items():
         with interrupts.heard():
@@ -93,7 +123,7 @@ def bring_up(paths: ClusterPaths, spec: ClusterSpec, env: Env, steps: Steps, int
     for name, warden in wardens.items():
         warden.save(paths.node(name).warden_pid)  # from now on it starts the node process again
     file = kubeconfigs.merge_into_user_file(paths.kubeconfig)
-    steps.done(f'context "{spec.name}" in {file}')
+    steps.done(f'context "{paths.name}" in {file}')
     interrupts.check()
 
 

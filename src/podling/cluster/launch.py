@@ -68,6 +68,7 @@ class Launch:
         self.log, self.process, self._what = log, process, what
         self._go, self._reports = pipes.go_write, pipes.report_read
         self._buffer = b""
+        self._birth: Birth | None = None
 
     @classmethod
     def alone(cls, module: str, arguments: Sequence[str], log: Path) -> Launch:
@@ -101,13 +102,26 @@ class Launch:
     def born(self, seconds: float, now: Callable[[], float]) -> Birth:
         """A node process, once it is there. Raises LaunchError."""
         deadline = now() + seconds
-        while self._more(seconds, deadline - now()):
+        while self._birth is None and self._more(seconds, deadline - now()):
             line, found, rest = self._buffer.partition(b"\n")
             if found:
                 self._buffer = rest
                 told = json.loads(line)
-                return Birth(Process.of(told["pid"]), Process.of(told["warden"]))
-        return Birth(None, None)
+                self._birth = Birth(Process.of(told["pid"]), Process.of(told["warden"]))
+        return self._birth or Birth(None, None)
+
+    def abandon(self, seconds: float, now: Callable[[], float]) -> None:
+        """The start has failed: returns when neither the node process is left nor who would start it again."""
+        if self._go >= 0:
+            os.close(self._go)
+            self._go = -1
+        try:
+            process, warden = self.born(seconds, now)
+        except LaunchError:
+            return  # too slow to wait for; it hears no go
+        for each in (warden, process):
+            if each is not None:
+                each.end(grace=2.0)
 
     def go(self) -> Self:
         """What the child needs is there now."""
@@ -117,6 +131,7 @@ class Launch:
             pass  # it died already; `wait` says why
         finally:
             os.close(self._go)
+            self._go = -1
         return self
 
     def wait(self, seconds: float, now: Callable[[], float], told: Callable[[str], None]) -> None:

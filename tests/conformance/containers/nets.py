@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -190,10 +191,10 @@ class Host:
         self.internal, self.external = addresses["InternalIP"], addresses["ExternalIP"]
 
     def ask(self, port: int, path: str = "/hostname") -> str:
-        """The answer at the node's address on this machine; "" where there is none."""
+        """The answer at the node's address on this machine; "" where there is none, or one that breaks off."""
         try:
             return by_http(self.external, port, path)
-        except OSError:
+        except (OSError, HTTPException):
             return ""
 
     def say(self, port: int) -> str:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -91,7 +91,7 @@ def tried(ask: object) -> list[str]:
     """[answer] or [“”, why there was none]."""
     try:
         return [ask()]  # type: ignore[operator]
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return ["", f"{type(error).__name__}: {error}"]
 
 

@@ -107,15 +107,15 @@ class Resource:
     unattended: str = ""
     """The Warning for a create: nothing acts on objects of this kind here; empty where something does."""
 
-    @property
+    @cached_property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    @property
+    @cached_property
     def is_hub(self) -> bool:
         return self.conversion is None
 
-    @property
+    @cached_property
     def stored(self) -> bool:
         """Objects of it are kept; reviews, bindings and component statuses are only answered."""
         return "watch" in self.verbs
@@ -130,7 +130,7 @@ class Resource:
         """None for the hub version."""
         return self.declaration.conversion(self.group, self.version)
 
-    @property
+    @cached_property
     def field_names(self) -> frozenset[tuple[str, str]]:
         """Selectable fields that this version calls otherwise than the hub, both names of each; mostly none."""
         return self.conversion.field_names if self.conversion else frozenset()
@@ -174,7 +174,7 @@ class Resource:
             return causes + immutable_causes(new, old, self._by_table)
         return causes + kind.validate_update(new, old)
 
-    @property
+    @cached_property
     def _by_table(self) -> Type | None:
         return None if self.declaration.validates else self.hub_type
 

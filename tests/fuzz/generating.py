@@ -7,9 +7,7 @@ chance comes from the `Random` that is handed in: Hypothesis gives one whose see
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Sequence
 from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -20,6 +18,8 @@ from podling.api.catalog import Catalog, Resource
 from podling.api.schema import load
 from podling.api.schema.protobuf import encode_protobuf
 from tests.api.kinds import objects
+from tests.fuzz.customized import GADGET, Custom
+from tests.fuzz.mangling import json_patch, mutated, rubbish, value
 
 Json = dict[str, Any]
 
@@ -33,93 +33,6 @@ class Sent(NamedTuple):
     body: bytes
 
 
-class Custom(NamedTuple):
-    """A version of the custom resource that the fuzzed server serves, as far as a `Resource` is needed here."""
-
-    version: str
-    group: str = "fuzz.example.com"
-    plural: str = "gadgets"
-    kind: str = "Gadget"
-    namespaced: bool = True
-    subresources: tuple[str, ...] = ("status", "scale")
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}"
-
-    def from_hub(self, obj: Json) -> Json:
-        return obj
-
-
-OPEN = {"x-kubernetes-preserve-unknown-fields": True}
-
-
-def _gadget(version: str, *, storage: bool) -> Json:
-    text: Json = {"type": "string"}
-    port = {
-        "type": "object",
-        "required": ["number"],
-        "properties": {"number": {"type": "integer", "minimum": 1, "maximum": 65535}, "name": {**text, "default": "p"}},
-    }
-    spec = {
-        "type": "object",
-        "x-kubernetes-validations": [{"rule": "self.replicas <= self.limit", "message": "too many"}],
-        "properties": {
-            "replicas": {"type": "integer", "default": 1},
-            "limit": {"type": "integer", "default": 5, "x-kubernetes-validations": [{"rule": "self >= oldSelf"}]},
-            "size": {"x-kubernetes-int-or-string": True},
-            "color": {**text, "enum": ["red", "green"]},
-            "since": {**text, "format": "date-time", "nullable": True},
-            "ports": {
-                "type": "array",
-                "items": port,
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["number"],
-            },
-            "tags": {"type": "array", "items": text, "x-kubernetes-list-type": "set"},
-            "anything": {"type": "object", **OPEN},
-            "template": {"type": "object", "x-kubernetes-embedded-resource": True, **OPEN},
-            "by": {"type": "object", "additionalProperties": {"type": "number"}},
-        },
-    }
-    status = {"type": "object", "properties": {"replicas": {"type": "integer"}, "selector": text}}
-    paths = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
-    return {
-        "name": version,
-        "served": True,
-        "storage": storage,
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}},
-        "subresources": {"status": {}, "scale": {**paths, "labelSelectorPath": ".status.selector"}},
-        "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
-        "selectableFields": [{"jsonPath": ".spec.color"}],
-    }
-
-
-DEFINITION: Json = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "gadgets.fuzz.example.com"},
-    "spec": {
-        "group": "fuzz.example.com",
-        "scope": "Namespaced",
-        "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"},
-        "versions": [_gadget("v1", storage=True), _gadget("v1beta1", storage=False)],
-    },
-}
-GADGET: Json = {
-    "metadata": {"name": "one"},
-    "spec": {
-        "replicas": 2,
-        "size": "50%",
-        "color": "red",
-        "since": "2026-01-01T00:00:00Z",
-        "ports": [{"number": 80}, {"number": 81, "name": "x"}],
-        "tags": ["a", "b"],
-        "anything": {"a": [1, {"b": None}]},
-        "template": {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b"}}},
-        "by": {"x": 1.5},
-    },
-}
 BUILT_IN = list(Catalog.load("book").resources)
 CUSTOM = [Custom("v1"), Custom("v1beta1")]
 RESOURCES: list[Resource | Custom] = [*BUILT_IN, *CUSTOM * 4]
@@ -223,121 +136,6 @@ def _built_in(entry: Resource) -> Json:
         return {**entry.from_hub(objects.base(entry.kind)), "apiVersion": entry.api_version}
     except Exception:  # noqa: BLE001  a kind without an example is sent as a bare head
         return {"apiVersion": entry.api_version, "kind": entry.kind, "metadata": {"name": "one"}}
-
-
-RUBBISH = (
-    "..",
-    ".",
-    "%",
-    "a/b",
-    "x" * 300,
-    "A_B",
-    "\u00fc",
-    "0",
-    "-",
-    " ",
-    "\x00",
-    "null",
-    "\ud7ff\U0001f600",
-    "",
-    "/",
-    "\n",
-)
-SCALARS: Sequence[Any] = (
-    *(None, True, False, 0, 1, -1, 2**31, 2**63 - 1, 2**63, 2**70, 1e308, -0.0, 1.5, "", "1", "100m", "1Gi", "50%"),
-    *(
-        "a.b/c",
-        "2026-01-01T00:00:00Z",
-        "10.96.0.1",
-        "10.0.0.0/8",
-        "fd00::1",
-        "Always",
-        "v1",
-        "Pod",
-        "one",
-        "self == oldSelf",
-    ),
-)
-KEYS = ("name", "metadata", "spec", "$patch", "$retainKeys", "$setElementOrder/containers", "key", "", "kind", "items")
-
-
-def rubbish(random: Random) -> str:
-    if random.random() < 0.7:
-        return random.choice(RUBBISH)
-    return "".join(
-        chr(random.choice((random.randrange(32, 127), random.randrange(0xD800)))) for _ in range(random.randrange(12))
-    )
-
-
-def value(random: Random, depth: int = 3) -> Any:
-    """Any JSON."""
-    kind = random.randrange(6 if depth else 4)
-    if kind < 3:
-        return random.choice(SCALARS)
-    if kind == 3:
-        return rubbish(random)
-    if kind == 4:
-        return [value(random, depth - 1) for _ in range(random.randrange(4))]
-    return {random.choice((*KEYS, rubbish(random))): value(random, depth - 1) for _ in range(random.randrange(4))}
-
-
-def mutated(random: Random, body: Json) -> Any:
-    """The object with up to three of its values replaced, removed or doubled, at any depth."""
-    for _ in range(random.choice((0, 1, 1, 2, 3))):
-        _mutate(random, body)
-    return body
-
-
-def _mutate(random: Random, at: Any) -> None:
-    while at:
-        key = random.choice(list(at) if isinstance(at, dict) else range(len(at)))
-        if not (isinstance(at[key], (dict, list)) and at[key] and random.random() < 0.75):
-            break
-        at = at[key]
-    else:
-        return
-    change = random.randrange(6)
-    if change == 0:
-        del at[key]
-    elif change == 1 and isinstance(at, dict):
-        at[random.choice((*KEYS, rubbish(random)))] = at[key]
-    elif change == 1:
-        at.append(copy.deepcopy(at[key]))
-    else:
-        at[key] = value(random)
-
-
-POINTERS = (
-    *(
-        "/metadata/labels",
-        "/metadata/name",
-        "/metadata/labels/a",
-        "/spec",
-        "/data/x",
-        "/",
-        "",
-        "x",
-        "/metadata/labels/-",
-    ),
-    *("/spec/~2", "/spec/0", "/metadata/finalizers/-", "/status", "/metadata/resourceVersion", "/metadata/annotations"),
-)
-
-
-def json_patch(random: Random) -> Any:
-    if random.random() < 0.1:
-        return value(random)
-    return [_operation(random) for _ in range(random.randrange(1, 4))]
-
-
-def _operation(random: Random) -> Json:
-    operation: Json = {"op": random.choice(("add", "add", "remove", "replace", "move", "copy", "test", "x"))}
-    if random.random() < 0.95:
-        operation["path"] = random.choice(POINTERS)
-    if random.random() < 0.8:
-        operation["value"] = value(random)
-    if random.random() < 0.4:
-        operation["from"] = random.choice(POINTERS)
-    return operation
 
 
 def body_for(random: Random, entry: Resource | Custom, media: str) -> bytes:

@@ -17,7 +17,8 @@ from podling.env import SystemEnv
 from podling.network.unixdialer import RefusingDialer
 from podling.pki.ca import new_signing_key
 from podling.storage.memory import MemoryStorage
-from tests.fuzz.generating import BUILT_IN, CUSTOM, DEFINITION, Sent, example
+from tests.fuzz.customized import DEFINITION
+from tests.fuzz.generating import BUILT_IN, CUSTOM, Sent, example
 
 ADMIN = User("fuzz", ("system:masters", "system:authenticated"))
 PATIENCE = 20.0

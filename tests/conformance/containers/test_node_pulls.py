@@ -11,7 +11,8 @@ import pytest
 from tests.conformance.containers.pods import finished, pod
 from tests.conformance.containers.test_node_security import waits
 from tests.conformance.kube import Json, Kube
-from tests.runtime.test_images import Private, layer, published, registry
+from tests.runtime.imagefiles import layer
+from tests.runtime.registries import Private, published, registry
 
 
 @pytest.fixture(scope="module")

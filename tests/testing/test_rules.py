@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from podling.api.objects import Event, EventType, Head, Object
-from podling.testing.exploration.judgement import unfinished
+from podling.testing.exploration.judgement import PATIENCE, Patience, unfinished
 from podling.testing.exploration.watchman import Watchman
 
 Json = dict[str, Any]
@@ -263,3 +263,16 @@ def test_a_pod_without_a_node_does_not_excuse_one_that_nobody_made() -> None:
         pod("other"), thing("ResourceQuota", "quota", spec={"hard": {"pods": "2"}}, status={"used": {"pods": "2"}})
     )
     assert "ReplicaSet few has 1 Pods of 2" not in unfinished(played.watchman.world, {})
+
+
+def test_a_rollout_under_a_quota_may_pause_for_each_of_its_pods_and_not_for_ever() -> None:
+    def given_up(steps: int, *, quota: bool) -> bool:
+        patience = Patience(0.0)
+        return any(patience.is_over(step * 1000.0, [f"{step} of 5"], quota=quota) for step in range(steps))
+
+    assert not given_up(6, quota=True)
+    assert given_up(6, quota=False)
+    assert given_up(20, quota=True)
+    assert Patience(0.0).is_over(PATIENCE + 1, [], quota=True)
+    waits = Patience(0.0)
+    assert [waits.is_over(at, ["3 of 5"], quota=True) for at in (0.0, PATIENCE, PATIENCE + 1)] == [False, False, True]

@@ -23,7 +23,7 @@ from podling.supervise import Supervisor
 from podling.testing import virtualtime
 from podling.testing.exploration.chronicle import chronicle
 from podling.testing.exploration.ends import used_up
-from podling.testing.exploration.judgement import unfinished
+from podling.testing.exploration.judgement import PATIENCE, Patience, unfinished
 from podling.testing.exploration.mix import plan_of
 from podling.testing.exploration.plan import BUSY, ENDING_IMAGE, FAILING_IMAGE, NAMESPACE, Plan, Trouble
 from podling.testing.exploration.users import Users
@@ -52,9 +52,6 @@ WATCHED = (
     "policy/poddisruptionbudgets/",
     "scheduling.k8s.io/priorityclasses/",
 )
-PATIENCE = 2100.0
-"""Virtual seconds of calm in which everything has to be as it must: who failed often looks again after a thousand, and
-may so make room for another who does."""
 STILL = 65.0
 """Seconds in which at last nobody writes anything but signs of life."""
 ANEW = 20.0
@@ -195,11 +192,12 @@ class _History:
     async def _rested(self) -> None:
         """As it was asked for, and for a while nobody has anything to do; a quota that is given free late brings both
         about once more."""
-        deadline, world = self._env.monotonic() + PATIENCE, self._watchman.world
+        world, patience = self._watchman.world, Patience(self._env.monotonic())
         noise: list[str] = []
         while True:
             left = unfinished(world, self._watchman.acknowledged)
-            if (left or noise) and self._env.monotonic() > deadline:
+            over = patience.is_over(self._env.monotonic(), left, quota=bool(world.all("core/resourcequotas")))
+            if (left or noise) and over:
                 self._watchman.violations += [f"after {PATIENCE:.0f} s of calm: {text}" for text in left]
                 self._watchman.violations += [f"nothing comes to rest: {line}" for line in noise[-3:]]
                 return

@@ -34,6 +34,26 @@ OWNED = (
 )
 LEAVING = (*OWNERS.values(), "core/namespaces", "core/persistentvolumeclaims")
 """What takes along what belongs to it, or has to wait for it."""
+PATIENCE = 2100.0
+"""Virtual seconds of calm in which everything has to be as it must: who failed often looks again after a thousand, and
+may so make room for another who does."""
+MOST_PATIENCE = 6 * PATIENCE
+
+
+class Patience:
+    """How long to wait for the end. Under a quota a rollout may take such a pause for each of its Pods, as upstream's
+    does: the old one is still counted when the next new one is asked for. So there each step begins the wait anew."""
+
+    def __init__(self, now: float) -> None:
+        self._until, self._at_most = now + PATIENCE, now + MOST_PATIENCE
+        self._left: list[str] = []
+
+    def is_over(self, now: float, left: list[str], *, quota: bool) -> bool:
+        """`left` is what is still to be done, of which a step is told by its difference from the last time."""
+        if quota and left != self._left:
+            self._until = min(now + PATIENCE, self._at_most)
+        self._left = left
+        return now > self._until
 
 
 def unfinished(world: World, acknowledged: Mapping[Name, Json | None]) -> list[str]:

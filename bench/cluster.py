@@ -45,9 +45,9 @@ class Measured:
         return answer
 
     def pids(self) -> dict[str, int]:
-        """server, node, keeper."""
+        """server, node, keeper, warden."""
         status = self.status()
-        return {name: status[name]["pid"] for name in ("server", "node", "keeper")}
+        return {name: status[name]["pid"] for name in ("server", "node", "keeper", "warden")}
 
     def build_host_image(self, folder: Path) -> None:
         context = folder / "host"

@@ -67,14 +67,14 @@ def test_delete_leaves_nothing_and_may_be_repeated(made: Cluster) -> None:
 def test_status_shows_every_part_in_its_shape(running: Cluster) -> None:
     found = running.status()
     assert list(found) == [
-        "name", "running", "api", "address", "runtime", "proxyMode", "store", "server", "node", "keeper", "nodes",
-        "containers",
+        "name", "running", "api", "address", "runtime", "proxyMode", "store", "server", "node", "keeper", "warden",
+        "nodes", "containers",
     ]  # fmt: skip
     assert (found["name"], found["running"], found["runtime"]) == (running.name, True, "crun")
     (first,) = found["nodes"]
     assert (first["name"], first["address"]) == (running.name, found["address"])
     assert (first["node"], first["keeper"]) == (found["node"], found["keeper"])
-    for part in ("server", "node", "keeper"):
+    for part in ("server", "node", "keeper", "warden"):
         assert os.path.isdir(f"/proc/{found[part]['pid']}")
     text = running.podling("status").ok().out
     assert "running" in text

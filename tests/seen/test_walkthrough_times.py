@@ -82,13 +82,17 @@ def test_a_start_takes_two_seconds_at_most(state: Path, show: Show) -> None:
 def test_an_idle_cluster_costs_next_to_nothing(state: Path, show: Show) -> None:
     with Cluster(state, "idle") as idle:
         status = idle.status()
-        pids = [status[name]["pid"] for name in ("server", "node", "keeper")]
+        pids = [status[name]["pid"] for name in ("server", "node", "keeper", "warden")]
         time.sleep(5)  # what a start leaves to be done is not idling
         before = cpu_seconds(pids)
         time.sleep(60)
         share = (cpu_seconds(pids) - before) / 60
         memory = memory_mib(pids)
-    show("idle, server, node and keeper together", f"{100 * share:.2f} % of a core, {memory:.0f} MiB", "1 %, 150 MiB")
+    show(
+        "idle, server, node, keeper and warden together",
+        f"{100 * share:.2f} % of a core, {memory:.0f} MiB",
+        "1 %, 150 MiB",
+    )
     assert share <= 0.01
     assert memory <= 150
 

@@ -28,10 +28,13 @@ class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
     internal_address: str
     node: Part
     keeper: Part
+    warden: Part
+    """Who starts the node process again when it dies."""
 
 
 class ClusterStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of `podling status -o json`; `address`, `node` and `keeper` are the first node's."""
+    """The answer of `podling status -o json`; `address`, `node`, `keeper` and `warden` are the first
+    node's."""
 
     name: str
     running: bool
@@ -43,6 +46,7 @@ class ClusterStatus(msgspec.Struct, frozen=True, rename="camel"):
     server: Part
     node: Part
     keeper: Part
+    warden: Part
     nodes: tuple[NodeStatus, ...]
     containers: tuple[pods.Running, ...] = ()
 
@@ -63,6 +67,7 @@ def status(paths: ClusterPaths, spec: ClusterSpec) -> ClusterStatus:
         server=server,
         node=nodes[0].node,
         keeper=nodes[0].keeper,
+        warden=nodes[0].warden,
         nodes=nodes,
         containers=tuple(running for found in containers for running in found),
     )
@@ -77,6 +82,7 @@ def _node(paths: ClusterPaths, spec: ClusterSpec, node: NodeSpec) -> NodeStatus:
         node.internal_address,
         _part(Process.load(folder.pid)),
         Part(True, keeper.pid) if keeper else Part(False),
+        _part(Process.load(folder.warden_pid)),
     )
 
 

@@ -28,7 +28,7 @@ def explored(first: int, count: int, jobs: int | None = None) -> Generator[tuple
 
 
 def _collect_seldom() -> None:
-    """A seed makes and forgets a whole control plane: to look through its objects again and again is a quarter of it."""
+    """A seed makes and forgets a whole control plane: looking through its objects is a quarter of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -142,6 +142,23 @@ def test_a_daemon_set_has_one_pod_on_a_node() -> None:
     assert "was taken away while twice was not ready" in played.tell(going(ready[0]))[-1]
 
 
+def test_who_preempts_a_daemon_sets_pod_is_not_bound_by_the_limits_of_its_updates() -> None:
+    agent = thing("DaemonSet", "a", spec={"updateStrategy": {"rollingUpdate": {"maxUnavailable": 1}}})
+
+    def taken(*conditions: Json) -> list[str]:
+        status = {"phase": "Running", "conditions": [*READY["conditions"], *conditions]}
+        victim, waiting = pod("victim", agent, nodeName="n", status=status), pod("waiting", agent, nodeName="m")
+        played = Played()
+        assert played.tell(agent, pod("more", priority=1), waiting, victim) == []
+        played.now += 60
+        return played.tell(going(victim))
+
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    assert taken(condition) == []
+    assert "victim was taken away while waiting was not ready" in taken(condition | {"status": "False"})[0]
+    assert "victim was taken away while waiting was not ready" in taken()[0]
+
+
 def test_nobody_is_bound_where_pods_are_kept_away_or_nothing_is_left() -> None:
     tainted = thing("Node", "node-1", spec={"taints": [{"key": "off", "effect": "NoSchedule"}]})
     played = Played()

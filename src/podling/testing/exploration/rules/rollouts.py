@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podling.testing.exploration.rules.rule import FRESH, LAG, Json, Rules, born, namespace_goes
-from podling.testing.exploration.world import ENDED, World, active, controller_of, ready, share, terminating
+from podling.testing.exploration.world import ENDED, World, active, controller_of, holds, ready, share, terminating
 
 
 def no_more_pods_than_asked_for(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
@@ -107,8 +107,13 @@ def one_pod_of_a_daemon_set_on_a_node(
 def a_daemon_sets_nodes_are_updated_one_by_one(
     world: World, now: float, before: Json | None, after: Json | None
 ) -> Iterator[str]:
-    """A rolling update takes a ready Pod away only where no other node goes without (maxUnavailable is 1 here)."""
+    """A rolling update takes a ready Pod away only where no other node goes without (maxUnavailable is 1 here).
+
+    A Pod that is preempted, evicted or sent away by a taint says so: whoever takes it does not ask how an update is.
+    """
     if before is None or after is None or not ready(before) or not terminating(after):
+        return
+    if holds(after, "DisruptionTarget"):
         return
     owner = world.owner(before, "apps/daemonsets")
     if (

@@ -39,6 +39,7 @@ def test_a_command_that_works_is_interrupted_and_says_so() -> None:
         [BIN / "podling", "simulate", "--seed", "2", "--writes"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pipesize=4096,  # it has more to tell than that, and waits until somebody reads
         text=True,
     )
     assert process.stdout

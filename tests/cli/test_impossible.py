@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from podling.cluster.process import Process
-from tests.e2e.harness import BIN, Cluster, eventually, pod, run
+from tests.e2e.harness import BIN, Cluster, bound, eventually, pod, run
 
 from .leftovers import nothing_left
 
@@ -68,7 +68,7 @@ def test_a_port_taken_behind_a_living_node_is_told(made: Cluster) -> None:
     address = status["api"].removeprefix("https://").partition(":")[0]
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        eventually(lambda: _bound(taken, address), 5, "the server has let go of its address")
+        eventually(lambda: bound(taken, address), 5, "the server has let go of its address")
         taken.listen()
         done = made.podling("start")
         assert done.code == 1
@@ -77,14 +77,6 @@ def test_a_port_taken_behind_a_living_node_is_told(made: Cluster) -> None:
         assert "Traceback" not in done.err
     made.start()
     assert made.status()["node"] == status["node"]
-
-
-def _bound(taken: socket.socket, address: str) -> bool:
-    try:
-        taken.bind((address, 6443))
-    except OSError:
-        return False
-    return True
 
 
 def test_a_damaged_spec_is_told_and_can_be_deleted(made: Cluster) -> None:

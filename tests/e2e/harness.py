@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +134,15 @@ class Cluster:
         (context / "Containerfile").write_text('FROM host\nCMD ["sleep", "infinity"]\n')
         self.podling("image", "build", "--tag", name, str(context)).ok()
         return name
+
+
+def bound(taken: socket.socket, address: str) -> bool:
+    """Whether the API's port at an address is ours from now on; False while another has it."""
+    try:
+        taken.bind((address, 6443))
+    except OSError:
+        return False
+    return True
 
 
 def pod(name: str, *command: str, image: str = "host:1", **spec: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from podling.cluster.process import Process
-from tests.e2e.harness import Cluster, eventually, pod
+from tests.e2e.harness import Cluster, bound, eventually, pod
 
 pytestmark = pytest.mark.real
 
@@ -120,14 +120,6 @@ def test_after_a_start_that_failed_the_next_one_watches_over_the_node_again(clus
     killed = kill(cluster)
     back(cluster, killed, 5)
     assert f"(pid {killed}) was killed by SIGKILL" in log.read_text()
-
-
-def bound(taken: socket.socket, address: str) -> bool:
-    try:
-        taken.bind((address, 6443))
-    except OSError:
-        return False
-    return True
 
 
 def test_a_delete_right_after_a_death_leaves_nothing(cluster: Cluster) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from podling.storage.history import History
 from podling.storage.interface import Commit, Page, Row
 from podling.storage.ledger import Ledger
 from podling.storage.sqlitefile import SqliteFile
@@ -40,16 +41,22 @@ def appended(file: SqliteFile, rows: Sequence[Row]) -> None:
 Answers = tuple[list[Row | None], list[Page], list[Commit], list[Row]]
 
 
-def answers(file: SqliteFile, oldest: int, last: int) -> Answers:
-    """What the file says of every key and prefix at every revision, its log and what is live."""
+def past(source: SqliteFile | History, oldest: int, last: int) -> tuple[list[Row | None], list[Page]]:
+    """Every key and every prefix at every revision."""
     revisions = range(oldest, last + 1)
-    gets = [file.get(key, at) for key in KEYS for at in revisions]
+    gets = [source.get(key, at) for key in KEYS for at in revisions]
     pages = [
-        file.page(prefix, at, after, limit)
+        source.page(prefix, at, after, limit)
         for prefix in PREFIXES
         for at in revisions
         for after in ("", AFTER)
         for limit in (None, 2)
     ]
+    return gets, pages
+
+
+def answers(file: SqliteFile, oldest: int, last: int) -> Answers:
+    """What the file says of every key and prefix at every revision, its log and what is live."""
+    gets, pages = past(file, oldest, last)
     commits, _ = file.since(oldest, last, last)
     return gets, pages, list(commits), sorted(file.live(), key=lambda row: row.key)

@@ -20,7 +20,7 @@ from podling.storage.sqlite import Options, SqliteStorage, StorageBroken
 from podling.storage.sqlitefile import SqliteFile
 from tests.storage.crashes import value_of
 from tests.storage.disks import Operation, Quota, watched
-from tests.storage.histories import AFTER, KEYS, PREFIXES, Answers, answers, appended, rows_of
+from tests.storage.histories import Answers, answers, appended, past, rows_of
 
 POD = "core/pods/a/"
 
@@ -67,15 +67,7 @@ def as_in_memory(rows: list[Row], mark: int) -> Answers:
         if not row.deleted:
             live[row.key] = row
     history.compact(mark)
-    revisions = range(mark, rows[-1].revision + 1)
-    gets = [history.get(key, at) for key in KEYS for at in revisions]
-    pages = [
-        history.page(prefix, at, after, limit)
-        for prefix in PREFIXES
-        for at in revisions
-        for after in ("", AFTER)
-        for limit in (None, 2)
-    ]
+    gets, pages = past(history, mark, rows[-1].revision)
     commits, _ = history.since(mark, len(rows) + 1)
     return gets, pages, list(commits), [live[key] for key in sorted(live)]
 

@@ -14,7 +14,6 @@ OURS = {
     "CertificateRequesters",
     "PodCertificateRequests",
     "TrustAnchors",
-    "FirstStatus",
     "TypeChecking",
     "ParamRights",
 }

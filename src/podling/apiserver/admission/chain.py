@@ -25,7 +25,6 @@ from podling.apiserver.admission.certificates import (
 from podling.apiserver.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from podling.apiserver.admission.defaulttolerations import DefaultTolerations
 from podling.apiserver.admission.escalation import Escalation
-from podling.apiserver.admission.firststatus import FirstStatus
 from podling.apiserver.admission.limitranger import LimitRanger
 from podling.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from podling.apiserver.admission.noderestriction import NodeRestriction
@@ -155,7 +154,6 @@ class Admission:
             DefaultIngressClass(cache),
             PodTopologyLabels(cache),
             *asking.mutating(),
-            FirstStatus(),
             *asking.validating(),
             self._quota,
         )

@@ -111,10 +111,10 @@ async def _prepare(
         record_created(backend, request, served, hub, now)
     elif managed:
         metadata["managedFields"] = managed
-    served.kind.prepare_create(hub)  # a Job selects by its uid
     namespace = metadata.get("namespace", "")
     attempt = Attempt("CREATE", served, namespace, hub, None, request, dry=dry, generated=generated)
     await backend.admission.admit(attempt)
+    served.kind.prepare_create(hub)
     if causes := await judged(backend.env, lambda: served.entry.validate(hub)):
         raise invalid(served.entry.kind, metadata.get("name", ""), causes, served.kind.group)
     await backend.admission.validate(attempt)

@@ -326,3 +326,17 @@ async def write(cache: WatchCache, key: str, labels: dict[str, str] | None, node
         await cache.create(key, raw(labels=labels, node=node))
     else:
         await cache.update(key, raw(labels=labels, node=node), expect=found.revision)
+
+
+async def test_a_write_that_ends_behind_the_cache_and_a_watch_that_comes_too_late_do_not_wait_for_ever() -> None:
+    storage = MemoryStorage()
+    async with Supervisor() as tasks:
+        cache = WatchCache(storage, SystemEnv(), describe)
+        await cache.start(tasks)
+        made = await cache.create(f"{PODS}default/a", raw())
+    gone = await storage.delete(made.key, expect=made.revision)
+    with pytest.raises(StorageError, match="the server is stopping"):
+        await asyncio.wait_for(cache.reached(gone.revision), 5)
+    async with cache.watch(PODS, since=made.revision) as late:
+        with pytest.raises(StorageError, match="the server is stopping"):
+            await asyncio.wait_for(anext(late), 5)

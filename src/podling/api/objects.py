@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
+import orjson
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -55,7 +56,7 @@ class Object:
 
     def json(self) -> dict[str, Any]:
         """A fresh decoded copy, the caller's own, with resourceVersion."""
-        out: dict[str, Any] = msgspec.json.decode(self.raw)
+        out: dict[str, Any] = orjson.loads(self.raw)
         metadata = out.setdefault("metadata", {})
         if self.revision:
             metadata["resourceVersion"] = str(self.revision)

@@ -131,6 +131,6 @@ CONTROLLER = Controller(
         Watch(DEVICETAINTRULES, _of_rule),
         Watch(RESOURCECLAIMS, _of_claim),
     ),
-    relevant=lambda found: bool(found.view.spec.resource_claims and found.view.spec.node_name),
+    relevant=lambda found: bool(found.head.fields.get("spec.nodeName") and found.view.spec.resource_claims),
     alike=_same_place,
 )

@@ -85,6 +85,10 @@ def _pods_of(node: Object, view: View) -> Iterable[str]:
         yield from (pod.key for pod in view.of(PODS).on_node(node.head.name))
 
 
+def _is_bound_or_goes(pod: Object) -> bool:
+    return bool(pod.head.fields.get("spec.nodeName") or pod.head.deleting)
+
+
 def _same_service(old: Object, new: Object) -> bool:
     return _is_out_of_service(old) == _is_out_of_service(new)
 
@@ -95,4 +99,5 @@ CONTROLLER = Controller(
     reconcile=reconcile,
     resource=PODS,
     watches=(Watch(NODES, _pods_of, _same_service),),
+    relevant=_is_bound_or_goes,
 )

@@ -49,6 +49,7 @@ class WatchCache:
         self._watchers: dict[str, InterestIndex[Watch]] = {}
         self._followers: dict[str, list[Callable[[Event], None]]] = {}
         self._awaited: dict[int, list[asyncio.Future[None]]] = {}
+        self._ended: StorageError | None = None
         self._described: dict[str, tuple[bytes, Description]] = {}
         self._ring = Ring(0, ring_bytes)
         self.revision = 0
@@ -136,8 +137,10 @@ class WatchCache:
         return await self._visible(await self.storage.delete(key, expect=expect, last=last))
 
     async def reached(self, revision: int) -> None:
-        """Until the cache has applied `revision`."""
+        """Until the cache has applied `revision`. Raises StorageError where it follows the store no longer."""
         if revision > self.revision:
+            if self._ended is not None:
+                raise self._ended
             waiting = asyncio.get_running_loop().create_future()
             self._awaited.setdefault(revision, []).append(waiting)
             await waiting
@@ -180,6 +183,10 @@ class WatchCache:
         return self._ring.since(resource, since)
 
     def register(self, watch: Watch) -> None:
+        """Ends it at once where there is nothing more to tell."""
+        if self._ended is not None:
+            watch.end(self._ended)
+            return
         index = self._watchers.setdefault(watch.resource, InterestIndex(INDEXED_FIELDS))
         index.add(watch, watch.interest)
 
@@ -228,6 +235,8 @@ class WatchCache:
                 waiting.set_result(None)
 
     def _fail(self, error: StorageError) -> None:
+        """For good: writes that the store is still carrying out ask for their revision later than this."""
+        self._ended = error
         for index in self._watchers.values():
             for watch in list(index):
                 watch.end(error)

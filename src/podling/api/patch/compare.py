@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import orjson
-
+from podling.api import known
 from podling.api.patch import fieldset
 from podling.api.patch.fieldset import LEAF, Tree
 from podling.api.patch.structure import Plan
@@ -37,7 +36,6 @@ _HEADLINE: Final = ("apiVersion", "kind", "metadata")
 _NOTHING: Final[Json] = {}
 _SHORT: Final = 2048
 """Characters in the names of a map that is remembered by them."""
-_REMEMBERED_SIZE: Final = 16 * 1024
 
 
 class Comparison(NamedTuple):
@@ -174,13 +172,10 @@ def _added_whole(value: Any, plan: Plan) -> Tree:
     """Of a field at the top: specs that come from one template have one tree."""
     if plan.form != "struct" or value.__class__ is not dict:
         return added(value, plan)
-    data = orjson.dumps(value)
-    return _added_of(data, plan) if len(data) <= _REMEMBERED_SIZE else added(value, plan)
+    return _added_of(value, plan)
 
 
-@lru_cache(maxsize=64)
-def _added_of(data: bytes, plan: Plan) -> Tree:
-    return added(orjson.loads(data), plan)
+_added_of = known.by_json(64)(added)
 
 
 def compare(old: Json, new: Json, plan: Plan) -> Comparison:

@@ -11,17 +11,15 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import orjson
 
-from podling.api import quantity, times
+from podling.api import known, quantity, times
 from podling.api.schema.types import Check, Field, Path, Type
 
 _TEMPLATED: Final = "core/v1.PodSpec"
-_REMEMBERED_SIZE: Final = 16 * 1024
 INT32: Final = range(-(2**31), 2**31)
 INT64: Final = range(-(2**63), 2**63)
 
@@ -241,14 +239,12 @@ def compile_struct(type_: Type) -> Check:
     """The check of a dict against a struct; its fields are compiled when the first value comes."""
     owner = type_.name.rpartition(".")[2]
     plan: dict[str, Entry] = {}
-    always: list[tuple[str, Type]] = []
-    names: set[str] = set()
+    always: dict[str, Callable[[], Any]] = {}
 
     def compile_fields() -> None:
         for name, field in type_.fields.items():
             if _always_written(field):
-                always.append((name, field.type))
-                names.add(name)
+                always[name] = _making_zero(field.type)
             plan[name] = _entry(field.type, omit=field.omitempty and not field.pointer)
 
     def struct(value: Any, path: Path, unknown: list[Path]) -> Any:
@@ -275,31 +271,27 @@ def compile_struct(type_: Type) -> Check:
         if drop is not None:
             for name in drop:
                 del value[name]
-        if always and not names.issubset(value):
-            value |= {name: zero(inner) for name, inner in always if name not in value}
+        if always and not always.keys() <= value.keys():
+            value |= {name: make() for name, make in always.items() if name not in value}
         return value
 
     return _remembering(struct) if type_.name == _TEMPLATED else struct
 
 
 def _remembering(check: Check) -> Check:
-    """Of a struct whose values mostly come from a few templates: what was checked before is known by its bytes. Only
-    good values are remembered."""
+    """Of a struct whose values mostly come from a few templates. Only good values are remembered."""
 
-    @lru_cache(maxsize=256)
-    def checked(data: bytes) -> bytes:
+    @known.rewriting(256)
+    def checked(value: Any) -> Any:
         unknown: list[Path] = []
-        out = orjson.dumps(check(orjson.loads(data), (), unknown))
+        value = check(value, (), unknown)
         if unknown:
             raise FieldTypeError
-        return out
+        return value
 
     def remembered(value: Any, path: Path, unknown: list[Path]) -> Any:
-        data = orjson.dumps(value)
-        if len(data) > _REMEMBERED_SIZE:
-            return check(value, path, unknown)
         try:
-            return orjson.loads(checked(data))
+            return checked(value)
         except FieldTypeError:
             return check(value, path, unknown)
 
@@ -327,6 +319,12 @@ def zero(type_: Type) -> Any:
         case "quantity":
             return "0"
     return None
+
+
+def _making_zero(type_: Type) -> Callable[[], Any]:
+    """Makes `zero` anew each time: what is looked up in the type is so but once."""
+    made = orjson.dumps(zero(type_))
+    return dict if made == b"{}" else lambda: orjson.loads(made)
 
 
 def _list(element: Type) -> Check:

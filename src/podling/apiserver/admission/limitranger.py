@@ -33,6 +33,8 @@ class LimitRanger:
     async def admit(self, attempt: Attempt) -> None:
         if attempt.operation != "CREATE" or attempt.subresource or attempt.served.kind.kind != "Pod":
             return
+        if not self._cache.count(f"{RANGES}{attempt.namespace}/"):
+            return
         for limit_range in self._ranges(attempt.namespace):
             limits.fill(attempt.obj, limit_range)
 

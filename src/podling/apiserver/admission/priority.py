@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from podling.api.errors import Forbidden, forbidden
-from podling.api.objects import key_of, prefix_of
+from podling.api.objects import Event, key_of, prefix_of
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Priority:
 
     def __init__(self, cache: WatchCache, builtin: Mapping[str, int]) -> None:
         self._cache, self._builtin = cache, builtin
+        self._found: list[Json] | None = None
+        cache.follow(prefix_of(GROUP, "priorityclasses"), self._changed)
 
     async def admit(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
@@ -70,10 +72,15 @@ class Priority:
             return _of(lowest)
         return 0, PREEMPT
 
+    def _changed(self, _: Event) -> None:
+        self._found = None
+
     def _defaults(self) -> list[Json]:
-        # This is asked for every new Pod, and mostly there is none: only what looks like one is decoded.
-        found = [obj for obj in self._cache.list(prefix_of(GROUP, "priorityclasses")) if _DEFAULT in obj.raw]
-        return [each for each in (obj.json() for obj in found) if each.get("globalDefault")]
+        """Asked for every new Pod, and mostly there is none."""
+        if self._found is None:
+            found = [obj for obj in self._cache.list(prefix_of(GROUP, "priorityclasses")) if _DEFAULT in obj.raw]
+            self._found = [each for each in (obj.json() for obj in found) if each.get("globalDefault")]
+        return self._found
 
 
 def _of(found: Mapping[str, Any]) -> tuple[int, str]:

@@ -47,6 +47,8 @@ class RuntimeClass:
         """An overhead is the class's alone. Raises Forbidden."""
         said = (attempt.obj.get("spec") or {}).get("overhead") or {}
         found = self._found(attempt)
+        if not said and found is None:
+            return
         defined = ((found or {}).get("overhead") or {}).get("podFixed") or {}
         if said and not defined:
             raise _no(attempt, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")

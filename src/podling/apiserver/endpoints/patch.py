@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from podling.api.errors import BadRequest, invalid
+from podling.api.errors import BadRequest, Invalid, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.schema import Type
 from podling.api.schema.check import FieldTypeError
@@ -82,14 +82,21 @@ def _kept(new: Json, touched: frozenset[str] | None) -> Json:
 
 
 def _checked(request: Request, new: Json, kept: Json, type_: Type, mode: FieldValidation) -> Json:
-    shown = orjson.dumps(new)
     order = [*new]
+    doubtful = {name: value for name, value in new.items() if name not in kept}
+    before = orjson.dumps(doubtful)
+
+    def refused(why: str) -> Invalid:
+        known = kept | orjson.loads(before)
+        shown = orjson.dumps({name: known[name] for name in order}).decode()
+        return invalid("", "", [invalid_value("patch", shown, why)])
+
     try:
-        checked = check({name: value for name, value in new.items() if name not in kept}, type_, mode)
+        checked = check(doubtful, type_, mode)
     except FieldTypeError as error:
-        raise invalid("", "", [invalid_value("patch", shown.decode(), str(error))]) from None
+        raise refused(str(error)) from None
     if checked.errors:
-        raise invalid("", "", [invalid_value("patch", shown.decode(), strict_error(checked.errors))])
+        raise refused(strict_error(checked.errors))
     for text in checked.warnings:
         request.warn(text)
     value: Json = checked.value

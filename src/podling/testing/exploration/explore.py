@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from functools import cache
 import msgspec
 
 from podling.api.catalog import Catalog
-from podling.api.objects import Event
+from podling.api.objects import Event, Object
 from podling.api.schema import Schemas, load
+from podling.apiserver.registry.heads import head_of
 from podling.apiserver.server import ApiServer
 from podling.runtime.fake import Course, Ending
 from podling.runtime.images.names import parse
@@ -165,6 +167,10 @@ class _History:
         """Watch every commit of a server, from its first on."""
         cache = server.backend.cache
         for prefix in WATCHED:
+            for key, known in self._watchman.world.held(prefix.rstrip("/")):
+                # What the last server wrote with its last breath nobody was told of.
+                if cache.get(key) is None:
+                    self._observe(Event("DELETED", Object(key, b"", cache.revision, head_of(known, {}), json.loads)))
             for obj in cache.list(prefix):
                 self._observe(Event("ADDED", obj)) if self._is_news(obj.key, obj.revision) else None
             cache.follow(prefix, self._observe)

@@ -110,7 +110,11 @@ class World:
 
     def all(self, resource: str) -> list[Json]:
         """Of `apps/replicasets` and the like, in order of keys."""
-        return [obj for _, obj in sorted(self._objects.get(resource, {}).items())]
+        return [obj for _, obj in self.held(resource)]
+
+    def held(self, resource: str) -> list[tuple[str, Json]]:
+        """The objects of a resource with their keys."""
+        return sorted(self._objects.get(resource, {}).items())
 
     def get(self, resource: str, namespace: str, name: str) -> Json | None:
         return self._objects.get(resource, {}).get(

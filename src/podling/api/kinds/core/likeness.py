@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import orjson
 
+from podling.api import known
+
 Json = dict[str, Any]
-_LONGEST: Final = 16 * 1024
 _TOKEN_VOLUME: Final = re.compile(rb'"kube-api-access-[a-z0-9]{5}"')
 
 
@@ -19,7 +20,7 @@ def template_of(spec: Json) -> bytes | None:
 
     All that differs in them when they are made is the name of the token's volume."""
     data = orjson.dumps(spec)
-    if len(data) > _LONGEST:
+    if len(data) > known.LONGEST:
         return None
     named = _TOKEN_VOLUME.search(data)
     return data if named is None else data.replace(named[0], b'"kube-api-access-0"')

@@ -5,32 +5,21 @@ It is fixed at creation and kept in the status (Kubernetes documentation, "Pod Q
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
-from podling.api import quantity
+from podling.api import known, quantity
 
 Json = dict[str, Any]
 COUNTED: Final = ("cpu", "memory")
-_REMEMBERED_SIZE: Final = 4096
 
 
 def qos_class(spec: Json) -> str:
     """`Guaranteed`, `Burstable` or `BestEffort`."""
     owners = [spec] if spec.get("resources") else [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    everything = [owner.get("resources") or {} for owner in owners]
-    data = orjson.dumps(everything)
-    return _class_of(data) if len(data) <= _REMEMBERED_SIZE else _class(everything)
+    return _class([owner.get("resources") or {} for owner in owners])
 
 
-@lru_cache(maxsize=256)
-def _class_of(data: bytes) -> str:
-    """Pods of one template have one class, and it is asked for several times while one is made."""
-    return _class(orjson.loads(data))
-
-
+@known.by_json(256)
 def _class(everything: list[Json]) -> str:
     if not any(_amounts(resources, side) for resources in everything for side in ("requests", "limits")):
         return "BestEffort"

@@ -164,6 +164,9 @@ class Kind:
     kind: str
     view: type[View] = Generic
     defaults: Callable[[Json], None] = _nothing
+    fills_parts_alone: bool = False
+    """What `defaults` fills into a part (spec, status) depends on that part alone: one that a patch leaves as it was
+    stored needs nothing."""
     validate: Callable[[Json], list[Cause]] = _valid
     """Findings about everything but metadata, which `podling.api.meta` checks."""
     validate_create: Callable[[Json], list[Cause]] = _valid

@@ -93,7 +93,7 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
     )
     if not wanted.own_rules:
         await backend.admission.admit(attempt)
-    if new == old and not (served.waits and served.outdated(current)):
+    if _shares(new, old) and not (served.waits and served.outdated(current)):
         if backend.admission.asks_others and not wanted.own_rules:
             await backend.admission.validate(attempt)
         return None, conditional
@@ -107,6 +107,15 @@ async def _made(backend: Backend, request: Request, wanted: Change, current: Obj
         for text in served.kind.warnings(new, old):
             request.warn(text)
     return new, conditional
+
+
+def _shares(new: Json, old: Json) -> bool:
+    """Whether nothing changes. What is equal becomes one, so that those who compare it from now on are done at once:
+    behind admission nobody changes the parts of either any more."""
+    for name, value in old.items():
+        if name in new and new[name] == value:
+            new[name] = value
+    return new == old
 
 
 def _same_object(served: Served, new: Json, old: Json) -> None:

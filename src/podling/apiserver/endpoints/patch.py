@@ -57,18 +57,20 @@ def patched(request: Request, served: Served, given: Patch, mode: FieldValidatio
     assert target is not None
     revision = old["metadata"]["resourceVersion"]
     new = given.apply(served.entry.from_hub(old))
+    kept: Json = {}
     if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
         raise BadRequest("the patch does not leave an object")
     record = new["metadata"].pop("managedFields", None)  # read by whoever keeps it
     if served.type is not None:
-        kept = _kept(new, given.touched) if served.schema_stays else {}
+        if served.schema_stays:
+            kept = _kept(new, given.touched)
         new = _checked(request, new, kept, served.type, mode)
     place(new, served, target.namespace, target.name)
     new["kind"], new["apiVersion"] = served.entry.kind, served.entry.api_version
     if new["metadata"].get("resourceVersion") == revision:
         # Unsaid by the patch: a race may be run again.
         del new["metadata"]["resourceVersion"]
-    hub = served.entry.to_hub(new)
+    hub = _to_hub(served, new, kept)
     if record is not None:
         hub["metadata"]["managedFields"] = record
     return hub
@@ -79,6 +81,14 @@ def _kept(new: Json, touched: frozenset[str] | None) -> Json:
     if touched is None:
         return {}
     return {name: value for name, value in new.items() if name not in touched and name not in _HEADLINE}
+
+
+def _to_hub(served: Served, new: Json, kept: Json) -> Json:
+    if not (kept and served.entry.is_hub and served.kind.fills_parts_alone):
+        return served.entry.to_hub(new)
+    filled = served.entry.to_hub({name: value for name, value in new.items() if name not in kept})
+    filled |= kept
+    return {name: filled[name] for name in dict.fromkeys((*new, *filled))}
 
 
 def _checked(request: Request, new: Json, kept: Json, type_: Type, mode: FieldValidation) -> Json:

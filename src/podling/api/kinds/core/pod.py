@@ -72,6 +72,7 @@ KIND = Kind(
     "Pod",
     Pod,
     defaults=poddefaults.pod,
+    fills_parts_alone=True,
     warnings=warnings.pod,
     validate=podrules.pod,
     validate_create=podrules.pod_create,

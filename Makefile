@@ -64,7 +64,7 @@ fuzz: install
 simulate: install
 	$(BIN)/python -m podling.testing.exploration 0 20000
 
-# Ten planted bugs, each to be found by such histories, and no alarm without them.
+# Eleven planted bugs, each to be found by such histories, and no alarm without them.
 mutants: install
 	$(BIN)/python -m tests.mutants
 

@@ -1,4 +1,4 @@
-"""Ten bugs a control plane could have, each planted by changing one place: what the exploration of seeds is worth.
+"""Eleven bugs a control plane could have, each planted by changing one place: what the exploration of seeds is worth.
 
 A mutant names the file below `src/podling`, the text that has to stand there exactly once, and what stands there
 instead. Where the code moves on, the mutant has to move along: a test looks that every one still fits.
@@ -34,6 +34,12 @@ MUTANTS = (
         "controllers/statefulset.py",
         "        elif waits and not members.available(ordinal):\n",
         "        elif waits and pod.head.deleting:\n",
+    ),
+    Mutant(
+        "an update of a DaemonSet does not ask how many may be unavailable",
+        "controllers/daemonset.py",
+        "    return Changes(delete=[*broken, *working[: max(0, room)]])\n",
+        "    return Changes(delete=[*broken, *working])\n",
     ),
     Mutant(
         "a creation whose answer was lost is forgotten",

@@ -138,8 +138,63 @@ def test_a_daemon_set_has_one_pod_on_a_node() -> None:
     played = Played()
     assert played.tell(agent, *ready) == []
     assert "has 2 Pods on node-1" in played.tell(pod("twice", agent, nodeName="node-1"))[0]
+
+
+def updated(unavailable: int | str = 1, nodes: int = 3) -> tuple[Played, Json, list[Json]]:
+    """A DaemonSet whose Pods are ready on all nodes, for long."""
+    agent = thing("DaemonSet", "a", spec={"updateStrategy": {"rollingUpdate": {"maxUnavailable": unavailable}}})
+    names = [f"node-{number}" for number in range(nodes)]
+    pods = [pod(f"p{number}", agent, nodeName=name, status=READY) for number, name in enumerate(names)]
+    played = Played()
+    assert played.tell(agent, *(thing("Node", name) for name in names), *pods) == []
     played.now += 60
-    assert "was taken away while twice was not ready" in played.tell(going(ready[0]))[-1]
+    return played, agent, pods
+
+
+def test_an_update_takes_no_more_of_a_daemon_sets_pods_than_may_be_unavailable() -> None:
+    played, agent, (first, second, _) = updated()
+    assert played.tell(going(first)) == []
+    wrong = "p1 was taken away, so node-0 and node-1 have no ready Pod, 1 may be without"
+    assert wrong in played.tell(going(second))[0]
+
+    def then(*happens: Json) -> list[str]:
+        played, _, _ = updated()
+        assert played.tell(going(first)) == []
+        played.gone(first)
+        played.now += 20
+        played.tell(*happens)
+        played.now += 20
+        return played.tell(going(second))
+
+    assert wrong in then()[0]
+    assert wrong in then(pod("new", agent, nodeName="node-0"))[0]
+    assert then(pod("new", agent, nodeName="node-0", status=READY)) == []
+    for many in (2, "50%"):
+        played, _, pods = updated(many)
+        assert played.tell(going(pods[0]), going(pods[1])) == []
+        assert "so node-0 and node-1 and node-2 have no ready Pod, 2 may be" in played.tell(going(pods[2]))[0]
+
+
+def test_an_update_of_a_daemon_set_is_not_blamed_for_what_others_take_and_what_it_cannot_know_yet() -> None:
+    def then(*happens: Json, later: float = 0.0) -> list[str]:
+        played, _, (_, second, _) = updated()
+        played.tell(*happens)
+        played.now += later
+        return played.tell(going(second))
+
+    _, agent, (first, second, _) = updated()
+    unready = first | {"status": {"phase": "Running", "conditions": []}}
+    assert then(unready) == []
+    assert "node-0 and node-1 have no ready Pod" in then(unready, later=60)[0]
+    assert then(thing("Node", "node-3")) == []
+    assert "node-1 and node-3 have no ready Pod" in then(thing("Node", "node-3"), later=60)[0]
+    tainted = thing("Node", "node-0", spec={"taints": [{"key": "off", "effect": "NoExecute"}]})
+    assert then(tainted, going(first), later=60) == []
+    # Whose own node sends it away, or who stands beside another that is ready, is not missed by an update.
+    assert then(going(first), thing("Node", "node-1", spec=tainted["spec"])) == []
+    played, _, _ = updated()
+    played.tell(going(first), pod("twin", agent, nodeName="node-1", status=READY))
+    assert not [each for each in played.tell(going(second)) if "taken away" in each]
 
 
 def test_who_preempts_a_daemon_sets_pod_is_not_bound_by_the_limits_of_its_updates() -> None:
@@ -148,15 +203,15 @@ def test_who_preempts_a_daemon_sets_pod_is_not_bound_by_the_limits_of_its_update
     def taken(*conditions: Json) -> list[str]:
         status = {"phase": "Running", "conditions": [*READY["conditions"], *conditions]}
         victim, waiting = pod("victim", agent, nodeName="n", status=status), pod("waiting", agent, nodeName="m")
-        played = Played()
-        assert played.tell(agent, pod("more", priority=1), waiting, victim) == []
+        played, nodes = Played(), [thing("Node", name) for name in "nm"]
+        assert played.tell(agent, *nodes, pod("more", priority=1), waiting, victim) == []
         played.now += 60
         return played.tell(going(victim))
 
     condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
     assert taken(condition) == []
-    assert "victim was taken away while waiting was not ready" in taken(condition | {"status": "False"})[0]
-    assert "victim was taken away while waiting was not ready" in taken()[0]
+    assert "victim was taken away, so m and n have no ready Pod" in taken(condition | {"status": "False"})[0]
+    assert "victim was taken away, so m and n have no ready Pod" in taken()[0]
 
 
 def test_nobody_is_bound_where_pods_are_kept_away_or_nothing_is_left() -> None:

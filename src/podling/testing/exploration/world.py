@@ -35,6 +35,7 @@ class World:
         self._wanted: dict[str, list[tuple[float, int]]] = {}
         self._losses: list[Loss] = []
         self._repelling: dict[str, list[tuple[float, Json]]] = {}
+        self._nodes_changed: dict[str, float] = {}
         self._last_ready: dict[tuple[str, str], float] = {}
         self._first_ready: dict[str, float] = {}
         self._succeeded: dict[str, dict[str, None]] = {}
@@ -59,7 +60,7 @@ class World:
         if kind == "Pod":
             self._note_pod(now, before, after)
         elif kind == "Node":
-            self._note_node(now, event.object.head.name, after)
+            self._note_node(now, event.object.head.name, before, after)
         return before, after
 
     def _note_pod(self, now: float, before: Json | None, after: Json | None) -> None:
@@ -73,15 +74,16 @@ class World:
             uid = controller_of(after).get("uid", "")
             self._succeeded.setdefault(uid, {})[after["metadata"]["uid"]] = None
 
-    def _note_node(self, now: float, name: str, after: Json | None) -> None:
+    def _note_node(self, now: float, name: str, before: Json | None, after: Json | None) -> None:
         spec = (after or {}).get("spec", {})
         repelling = [each for each in spec.get("taints") or () if each["effect"] != "PreferNoSchedule"]
         if spec.get("unschedulable") and not any(same_taint(each, UNSCHEDULABLE) for each in repelling):
             repelling.append(UNSCHEDULABLE)
         known = self._repelling.get(name, [])
-        self._repelling[name] = [
-            next((old for old in known if same_taint(old[1], taint)), (now, taint)) for taint in repelling
-        ]
+        lasting = [next((old for old in known if same_taint(old[1], taint)), (now, taint)) for taint in repelling]
+        if before is None or after is None or lasting != known:
+            self._nodes_changed[name] = now
+        self._repelling[name] = lasting
 
     def losses(self, selector: Json, since: float) -> list[Loss]:
         """Of Pods of a selector, since then."""
@@ -103,6 +105,11 @@ class World:
     def repelling(self, node: str, since: float = math.inf) -> list[Json]:
         """The taints that a node has had all the time since then (a cordon is one, too)."""
         return [taint for began, taint in self._repelling.get(node, ()) if began <= since]
+
+    def settled_nodes(self, since: float) -> list[str]:
+        """The nodes that have been there since then and repelled the same all the time."""
+        names = [each["metadata"]["name"] for each in self.all("core/nodes")]
+        return [name for name in names if self._nodes_changed[name] <= since]
 
     def succeeded(self, uid: str) -> int:
         """How many Pods of an owner ever succeeded."""

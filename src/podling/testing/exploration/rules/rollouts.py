@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podling.testing.exploration.rules.rule import FRESH, LAG, Json, Rules, born, namespace_goes
-from podling.testing.exploration.world import ENDED, World, active, controller_of, holds, ready, share, terminating
+from podling.testing.exploration.world import (
+    ENDED,
+    World,
+    active,
+    controller_of,
+    holds,
+    ready,
+    share,
+    terminating,
+    tolerates,
+)
 
 
 def no_more_pods_than_asked_for(world: World, now: float, before: Json | None, after: Json | None) -> Iterator[str]:
@@ -107,29 +117,44 @@ def one_pod_of_a_daemon_set_on_a_node(
 def a_daemon_sets_nodes_are_updated_one_by_one(
     world: World, now: float, before: Json | None, after: Json | None
 ) -> Iterator[str]:
-    """A rolling update takes a ready Pod away only where no other node goes without (maxUnavailable is 1 here).
+    """A rolling update takes a ready Pod away only while fewer than maxUnavailable of the nodes that are to have one
+    are without, those counted whose Pod it has just taken itself.
 
     A Pod that is preempted, evicted or sent away by a taint says so: whoever takes it does not ask how an update is.
     """
     if before is None or after is None or not ready(before) or not terminating(after):
         return
-    if holds(after, "DisruptionTarget"):
+    if holds(after, "DisruptionTarget") or namespace_goes(world, before) or world.ready_since(before) > now - FRESH:
         return
     owner = world.owner(before, "apps/daemonsets")
-    if (
-        owner is None
-        or terminating(owner)
-        or (owner["spec"]["updateStrategy"].get("rollingUpdate") or {}).get("maxSurge")
-    ):
+    if owner is None or terminating(owner):
         return
-    if len(world.losses({"app": owner["metadata"]["name"]}, now - LAG)) > 1:
+    rolling = owner["spec"]["updateStrategy"].get("rollingUpdate") or {}
+    without = _nodes_without(world, before, now - LAG)
+    if rolling.get("maxSurge") or node_meant(before) not in without:
         return
-    node, uid = node_meant(before), owner["metadata"]["uid"]
-    if world.repelling(node) or namespace_goes(world, before) or world.ready_since(before) > now - FRESH:
-        return
-    for pod in world.owned("core/pods", uid):
-        if node_meant(pod) != node and not ready(pod) and active(pod) and not world.repelling(node_meant(pod)):
-            yield f"{before['metadata']['name']} was taken away while {pod['metadata']['name']} was not ready"
+    # A share of few nodes may be nothing; an update could then not begin.
+    may = share(rolling.get("maxUnavailable", 1), len(world.all("core/nodes")), up=True) or 1
+    if len(without) > may:
+        nodes = " and ".join(without)
+        yield f"{before['metadata']['name']} was taken away, so {nodes} have no ready Pod, {may} may be without"
+
+
+def _nodes_without(world: World, pod: Json, since: float) -> list[str]:
+    """The nodes that are to have a Pod of this one's DaemonSet and have none that is ready; not those of which its
+    controller need not know: they changed since then, or lost their Pod by no deed of a controller."""
+    uid, mine = controller_of(pod)["uid"], pod["metadata"]["uid"]
+    served = {node_meant(each) for each in world.owned("core/pods", uid) if ready(each)}
+    lost = {
+        node_meant(each.pod)
+        for each in world.losses({}, since)
+        if each.how != "deleted" and controller_of(each.pod).get("uid") == uid and each.pod["metadata"]["uid"] != mine
+    }
+    return [
+        node
+        for node in world.settled_nodes(since)
+        if node not in served | lost and all(tolerates(pod, taint) for taint in world.repelling(node))
+    ]
 
 
 def node_meant(pod: Json) -> str:

@@ -233,6 +233,11 @@ def test_who_is_preempted_matters_less_than_somebody() -> None:
     condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
     victim = pod("victim", priority=5, status={"phase": "Running", "conditions": [condition]})
     assert Played().tell(pod("more", priority=6), victim) == []
+    forgotten = Played()
+    more = pod("more", priority=6)
+    assert forgotten.tell(more) == forgotten.gone(more) == forgotten.tell(victim) == []
+    forgotten.now += 20
+    assert "nothing that matters more is there" in forgotten.tell(pod("late", priority=5, status=victim["status"]))[0]
     assert "nothing that matters more is there" in Played().tell(pod("same", priority=5), victim)[0]
 
 

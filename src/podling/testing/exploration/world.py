@@ -39,6 +39,7 @@ class World:
         self._last_ready: dict[tuple[str, str], float] = {}
         self._first_ready: dict[str, float] = {}
         self._succeeded: dict[str, dict[str, None]] = {}
+        self._gone: list[tuple[float, int]] = []
         self.may_orphan: dict[tuple[str, str, str], None] = {}
         """(resource, namespace, name) of what a user deleted so that it leaves what it owns."""
 
@@ -70,6 +71,8 @@ class World:
                 self._losses.append(Loss(now, before, _how(after)))
         if after is not None and ready(after) and not (before is not None and ready(before)):
             self._first_ready[after["metadata"]["uid"]] = now
+        if before is not None and after is None:
+            self._gone.append((now, priority(before)))
         if after is not None and after.get("status", {}).get("phase") == "Succeeded" and not terminating(after):
             uid = controller_of(after).get("uid", "")
             self._succeeded.setdefault(uid, {})[after["metadata"]["uid"]] = None
@@ -101,6 +104,11 @@ class World:
     def ready_since(self, pod: Json) -> float:
         """When a Pod became ready the last time."""
         return self._first_ready.get(pod["metadata"]["uid"], math.inf)
+
+    def outranked(self, pod: Json, since: float) -> bool:
+        """Whether some Pod that matters more is there or was since then."""
+        most = max(map(priority, self.all("core/pods")), default=0)
+        return max([most, *(rank for at, rank in self._gone if at >= since)]) > priority(pod)
 
     def repelling(self, node: str, since: float = math.inf) -> list[Json]:
         """The taints that a node has had all the time since then (a cordon is one, too)."""
@@ -210,6 +218,10 @@ def share(value: int | str, total: int, *, up: bool) -> int:
         return value
     exact = int(value.removesuffix("%")) * total / 100
     return math.ceil(exact) if up else math.floor(exact)
+
+
+def priority(pod: Json) -> int:
+    return int(pod["spec"].get("priority", 0))
 
 
 def cpu(pod: Json) -> float:

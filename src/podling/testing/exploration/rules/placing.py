@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from podling.testing.exploration.rules.rule import LAG, Json, Rules
+from podling.testing.exploration.rules.rule import FRESH, LAG, Json, Rules
 from podling.testing.exploration.world import ENDED, PREEMPTED, World, condition, cpu, tolerates
 
 CPU: Final = 8.0
@@ -40,8 +40,7 @@ def who_is_preempted_matters_less(world: World, now: float, before: Json | None,
         return
     if before is not None and condition(before, "DisruptionTarget").get("reason") == PREEMPTED:
         return
-    mine = after["spec"].get("priority", 0)
-    if not any(each["spec"].get("priority", 0) > mine for each in world.all("core/pods")):
+    if not world.outranked(after, now - FRESH):
         yield f"{after['metadata']['name']} was preempted, and nothing that matters more is there"
 
 

@@ -16,7 +16,8 @@ Json = dict[str, Any]
 LAG: Final = 30.0
 """Seconds in which a change has reached everybody, lost watches and all."""
 FRESH: Final = 15.0
-"""Seconds in which a Pod that became ready may be taken for one that is not: a watch is late by twelve at most."""
+"""Seconds in which a Pod that became ready may be taken for one that is not, and one that is gone for one that is there:
+a watch is late by twelve at most."""
 
 Rule = Callable[[World, float, Json | None, Json | None], Iterator[str]]
 """(world, now, before, after) → what is wrong."""

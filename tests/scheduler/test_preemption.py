@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from podling.api.kinds.meta import LabelSelector
-from podling.client.resources import PODDISRUPTIONBUDGETS, PODS
+from podling.apiserver.config import Config
+from podling.client.events import EventRecorder
+from podling.client.informer import Informer
+from podling.client.resources import PODDISRUPTIONBUDGETS, PODS, SERVICEACCOUNTS
+from podling.client.rest import Rest
 from podling.client.transport import Resource
+from podling.env import SimulatedEnv
 from podling.scheduler.budgets import Budget
 from podling.scheduler.cycle import Cycle, Placement, Unschedulable
 from podling.scheduler.plugin import Cause
 from podling.scheduler.plugins import default_plugins
 from podling.scheduler.preemption import Preemption
 from podling.scheduler.snapshot import PodFacts, Snapshot, facts_of
+from podling.scheduler.writer import Writer
+from podling.supervise import Supervisor
 from podling.testing.faults import Faults
 from podling.testing.virtualtime import run
+from tests.client.servers import api_server
 from tests.scheduler.nodes import cluster, node, pod
 from tests.scheduler.test_scheduler import add_node, add_pod, events, node_of, scheduling
 
@@ -210,7 +219,7 @@ def test_the_scheduler_knows_the_budgets_of_the_api() -> None:
 
 def test_a_victim_is_told_why_before_it_goes_and_the_pod_gets_its_room_though_most_writes_fail() -> None:
     async def scenario() -> None:
-        async with scheduling(Faults(conflict=0.7, too_many=0.2)) as (rest, env):
+        async with scheduling(Faults(conflict=0.4, too_many=0.2)) as (rest, env):
             body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}}
             await rest.create(Resource("scheduling.k8s.io", "v1", "priorityclasses"), "", body | {"value": 1000})
             for number in range(4):
@@ -219,11 +228,36 @@ def test_a_victim_is_told_why_before_it_goes_and_the_pod_gets_its_room_though_mo
             await env.sleep(30)
             for number in range(4):
                 await add_pod(rest, f"high{number}", priorityClassName="high")
-            await env.sleep(200)
+            await env.sleep(600)
             for number in range(4):
                 low = (await rest.get(PODS, "default", f"low{number}")).object
                 reasons = {each["type"]: each.get("reason") for each in low["status"]["conditions"]}
                 assert "deletionTimestamp" in low["metadata"]
                 assert reasons["DisruptionTarget"] == "PreemptionByScheduler"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_nobody_goes_for_a_pod_that_is_gone_though_the_scheduler_has_not_heard_of_it(still_there: bool) -> None:
+    async def scenario() -> None:
+        env = SimulatedEnv(1)
+        async with api_server(Config(), env) as server:
+            transport = server.transport("kubernetes-admin", ("system:masters",))
+            rest, known = Rest(transport), Informer(transport, PODS, env)
+            account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+            await rest.create(SERVICEACCOUNTS, "default", account)
+            for name in ("low", "high"):
+                await add_pod(rest, name)
+            async with Supervisor() as tasks:
+                tasks.start("informer", known.run())
+                await known.wait_synced()
+            if not still_there:
+                await rest.delete(PODS, "default", "high", grace=0)
+            low, high = (facts_of(each.key, each.view) for each in reversed(known.list("default")))
+            writer = Writer(rest, EventRecorder(transport, env, "scheduler"), env, known, lambda line: None)
+            assert await writer.explain(high, Unschedulable("no room", Preemption("n1", (low,))))
+            left = [each.head.name for each in (await rest.transport.list(PODS, namespace="default")).items]
+            assert left == (["high"] if still_there else ["low"])
 
     run(scenario())

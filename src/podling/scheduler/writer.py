@@ -48,7 +48,10 @@ class Writer:
         return None
 
     async def explain(self, facts: PodFacts, decision: Unschedulable) -> bool:
-        """An event, the PodScheduled condition, and the evictions that make room; False where some of it failed."""
+        """An event, the PodScheduled condition, and the evictions that make room; False where some of it failed.
+
+        The evictions come last: the API then has said that the Pod is still there, and nobody goes for one that is not.
+        """
         found = self._found(facts)
         if found is None:
             return True
@@ -56,11 +59,14 @@ class Writer:
         self._recorder.event(reference(found), "Warning", "FailedScheduling", decision.message)
         status = self._condition(found, decision.message)
         if decision.preemption is not None:
-            victims = (self._evict(facts, victim, decision.preemption) for victim in decision.preemption.victims)
-            if not all(await asyncio.gather(*victims)):
-                return False
             status["nominatedNodeName"] = decision.preemption.node
-        return not status or await self._patch_status(facts, status)
+        error = await self._patch_status(facts, status) if status else None
+        if error is not None:
+            return isinstance(error, NotFound)
+        if decision.preemption is None:
+            return True
+        victims = (self._evict(facts, victim, decision.preemption) for victim in decision.preemption.victims)
+        return all(await asyncio.gather(*victims))
 
     async def _evict(self, winner: PodFacts, victim: PodFacts, preemption: Preemption) -> bool:
         """Whoever counts disruptions has to be told before the Pod goes, or it does not go."""
@@ -74,8 +80,9 @@ class Writer:
             "message": "default-scheduler: preempting to accommodate a higher priority pod",
             "lastTransitionTime": rfc3339(self._env.now()),
         }
-        if not await self._patch_status(victim, {"conditions": [condition]}):
-            return False
+        error = await self._patch_status(victim, {"conditions": [condition]})
+        if error is not None:
+            return isinstance(error, NotFound)
         head = found.head
         try:
             await self._rest.delete(PODS, head.namespace, head.name, uid=victim.uid)
@@ -103,17 +110,16 @@ class Writer:
         }
         return {"conditions": [condition]}
 
-    async def _patch_status(self, facts: PodFacts, status: dict[str, Any]) -> bool:
+    async def _patch_status(self, facts: PodFacts, status: dict[str, Any]) -> ApiError | None:
+        """Returns what went wrong."""
         meta = facts.pod.metadata
         patch = {"metadata": {"uid": facts.uid}, "status": status}
         try:
             await self._rest.patch_status(PODS, meta.namespace, meta.name, patch, kind="strategic-merge")
-        except NotFound:
-            return True
         except ApiError as error:
             log.info("%s: status not written: %s", facts.key, error)
-            return False
-        return True
+            return error
+        return None
 
     def _found(self, facts: PodFacts) -> Object | None:
         found = self._seen.by_key(facts.key)

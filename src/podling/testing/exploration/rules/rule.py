@@ -16,7 +16,7 @@ Json = dict[str, Any]
 LAG: Final = 30.0
 """Seconds in which a change has reached everybody, lost watches and all."""
 FRESH: Final = 15.0
-"""Seconds in which a Pod that became ready may be taken for one that is not, and one that is gone for one that is there:
+"""Seconds in which a Pod that became ready may be taken for one that is not, or one that is gone for one that is not:
 a watch is late by twelve at most."""
 
 Rule = Callable[[World, float, Json | None, Json | None], Iterator[str]]

@@ -10,10 +10,10 @@ import pytest
 from podling.api.kinds.core.container import ResourceRequirements
 from podling.client.resources import PODS
 from podling.kubelet.admission import allocatable, claim_of
-from podling.kubelet.podstate import RESOURCES, Facts, Failure, Waiting, restarts
+from podling.kubelet.podstate import RESOURCES, Facts, Waiting, restarts
 from podling.kubelet.podstatus import patch_between, status_of
 from podling.kubelet.podsync import Kill, Resize, decide
-from podling.kubelet.resizing import refusal, same
+from podling.reconcile.resizing import Refusal, refusal, same
 from podling.runtime.fake import Course
 from tests.kubelet.pods import NOW, ended, having, pod, run
 from tests.kubelet.world import World, ready, world
@@ -81,7 +81,7 @@ def test_a_container_that_wants_to_begin_anew_is_replaced_whatever_the_restart_p
     ],
 )
 def test_the_node_says_whether_it_has_it(asked: dict[str, str], reason: str, message: str) -> None:
-    found = refusal(pod(asking(**asked)), [claim_of(pod(asking(cpu="1")))], HAS)
+    found = refusal(claim_of(pod(asking(**asked))).requests, [{"cpu": 1000}], HAS)
     assert (found.reason, found.message) == (reason, message) if found is not None else not reason
 
 
@@ -96,7 +96,7 @@ def test_the_status_tells_what_is_allotted_and_what_is_given() -> None:
 
 def test_a_condition_that_holds_no_more_is_taken_away() -> None:
     state = having(run(resources=amounts(cpu="1")))
-    pending = Facts(allotted={"main": amounts(cpu="1")}, pending=Failure("Deferred", "later"))
+    pending = Facts(allotted={"main": amounts(cpu="1")}, pending=Refusal("Deferred", "later"))
     first = status_of(pod(asking(cpu="2")), state, pending, {}, "", "crun", NOW)
     [condition] = [each for each in first["conditions"] if each["type"] == "PodResizePending"]
     assert (condition["status"], condition["reason"], condition["message"]) == ("True", "Deferred", "later")

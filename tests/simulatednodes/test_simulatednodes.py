@@ -190,6 +190,72 @@ def test_a_new_process_takes_over_where_the_old_one_was() -> None:
     run(scenario())
 
 
+def test_other_resources_are_granted_where_the_node_has_them_and_waited_for_where_not() -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            await settle(here.rest, "big", Pool(count=1, cpu="4"), here.env)
+            for name, cpu in (("grows", "1"), ("stays", "2")):
+                await here.rest.create(PODS, "default", asking(name, cpu))
+            await here.until(PODS, lambda found: ready(found) == 2, 10)
+            assert await told(here, "grows") == ("1", {"requests": {"cpu": "1"}}, "", 0)
+            for cpu, has, why in (("2", "2", ""), ("3", "2", "Deferred")):
+                await resize(here, "grows", cpu)
+                assert await told(here, "grows") == (has, {"requests": {"cpu": has}}, why, 0)
+            await here.rest.delete(PODS, "default", "stays", grace=0)
+            await here.env.sleep(1)
+            assert await told(here, "grows") == ("3", {"requests": {"cpu": "3"}}, "", 0)
+            for cpu, why in (("5", "Infeasible"), ("3", "")):
+                await resize(here, "grows", cpu)
+                assert await told(here, "grows") == ("3", {"requests": {"cpu": "3"}}, why, 0)
+            reasons = [each["reason"] for each in await here.items(EVENTS) if each["reason"].startswith("Resize")]
+            assert sorted(reasons) == ["ResizeCompleted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible"]
+
+    run(scenario())
+
+
+def test_a_container_that_wants_to_begin_anew_for_its_cpu_or_has_another_image_is_restarted() -> None:
+    async def scenario() -> None:
+        async with world() as here:
+            await settle(here.rest, "big", Pool(count=1), here.env)
+            body = asking("p", "1")
+            policy = {"resourceName": "cpu", "restartPolicy": "RestartContainer"}
+            body["spec"]["containers"][0]["resizePolicy"] = [policy]
+            await here.rest.create(PODS, "default", body)
+            await here.until(PODS, lambda found: ready(found) == 1, 10)
+            await resize(here, "p", "2")
+            assert await told(here, "p") == ("2", {"requests": {"cpu": "2"}}, "", 1)
+            patch = {"spec": {"containers": [{"name": "c", "image": "y"}]}}
+            await here.rest.patch(PODS, "default", "p", patch, kind="strategic-merge")
+            await here.env.sleep(1)
+            [pod] = await here.items(PODS)
+            [container] = pod["status"]["containerStatuses"]
+            assert (container["image"], container["restartCount"]) == ("y", 2)
+            assert container["lastState"]["terminated"]["exitCode"] == 0
+            assert pod["status"]["observedGeneration"] == pod["metadata"]["generation"] == 3
+            assert ready([pod]) == 1
+
+    run(scenario())
+
+
+def asking(name: str, cpu: str) -> dict[str, Any]:
+    container = {"name": "c", "image": "x", "resources": {"requests": {"cpu": cpu}}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [container]}}
+
+
+async def resize(here: World, name: str, cpu: str) -> None:
+    body = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]}}
+    await here.rest.patch(PODS, "default", name, body, kind="strategic-merge", subresource="resize")
+    await here.env.sleep(1)
+
+
+async def told(here: World, name: str) -> tuple[str, dict[str, Any], str, int]:
+    """What is allocated and given, why it is not more, and the restarts."""
+    status = (await here.rest.get(PODS, "default", name)).object["status"]
+    [container] = status["containerStatuses"]
+    why = [each["reason"] for each in status["conditions"] if each["type"] == "PodResizePending"]
+    return container["allocatedResources"]["cpu"], container["resources"], "".join(why), container["restartCount"]
+
+
 async def test_nobody_gets_into_a_simulated_pod_and_is_told_why() -> None:
     dialer = SimulatedDialer(RefusingDialer("elsewhere"))
     dialer.simulated = ("fake-1",)

@@ -19,6 +19,7 @@ from podling.kubelet.podstate import Facts, Failure, PodState, Waiting, attempt_
 from podling.kubelet.podvolumes import PodVolumes
 from podling.kubelet.resizing import remembered
 from podling.kubelet.surroundings import Surroundings, pod_reference
+from podling.reconcile.resizing import Refusal
 from podling.supervise import Supervisor
 
 
@@ -33,7 +34,7 @@ class PodMemory:
         self.removed = self.stopped = False
         self.failure: Failure | None = None
         self.allotted: Mapping[str, ResourceRequirements] = remembered(pod, state)
-        self.pending: Failure | None = None
+        self.pending: Refusal | None = None
         self.resizing: dict[str, Waiting] = {}
         self.replaced: dict[str, None] = {}
         """Runs that are ended to be followed by others."""

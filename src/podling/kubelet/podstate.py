@@ -16,6 +16,7 @@ from podling.api.kinds.core.container import EphemeralContainer, ResourceRequire
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podstatus import ContainerStatus
 from podling.env import parse_rfc3339
+from podling.reconcile.resizing import Refusal
 from podling.runtime.interface import Container, Sandbox
 
 AnyContainer = Declared | EphemeralContainer
@@ -136,7 +137,7 @@ class Facts(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     allotted: Mapping[str, ResourceRequirements] = {}
     """Requests and limits by the container's name; where absent, those of the spec."""
-    pending: Failure | None = None
+    pending: Refusal | None = None
     """Why what the spec wants now is not allotted: Deferred or Infeasible."""
     resizing: Mapping[str, Waiting] = {}
     """Containers that could not be given what is allotted, and until when that is not tried again."""

@@ -28,10 +28,11 @@ from podling.kubelet.podstate import (
     started,
 )
 from podling.kubelet.qos import qos_class
-from podling.kubelet.resizing import lagging, same
+from podling.kubelet.resizing import lagging
+from podling.reconcile.resizing import PENDING, same
 
 Json = dict[str, Any]
-PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+IN_PROGRESS = "PodResizeInProgress"
 TRANSIENT = (PENDING, IN_PROGRESS)
 """Conditions that are only there while they hold."""
 

@@ -24,7 +24,7 @@ from podling.kubelet.podstate import (
     restarts,
     started,
 )
-from podling.kubelet.resizing import needs_restart, same
+from podling.reconcile.resizing import needs_restart, same
 
 POD = ""
 """The name under which `Facts` speaks of the Pod as a whole."""

@@ -29,9 +29,10 @@ from podling.kubelet.podmemory import PodMemory
 from podling.kubelet.podstate import Failure, PodState
 from podling.kubelet.podstatus import status_of
 from podling.kubelet.podsync import POD, Action, decide
-from podling.kubelet.resizing import lagging, refusal, told, wanted, with_allotted
+from podling.kubelet.resizing import lagging, wanted
 from podling.kubelet.statuswriter import StatusWriter
 from podling.kubelet.surroundings import Surroundings
+from podling.reconcile.resizing import refusal, told, with_allotted
 from podling.runtime.interface import RuntimeFailure, Sandbox
 from podling.supervise import Supervisor
 
@@ -207,7 +208,8 @@ class PodWorker:
         if memory.allotted == asked:
             memory.pending = None
             return
-        before, memory.pending = memory.pending, refusal(memory.pod, books.others(self.uid), books.has)
+        others = (claim.requests for claim in books.others(self.uid))
+        before, memory.pending = memory.pending, refusal(claim_of(memory.pod).requests, others, books.has)
         if memory.pending is None:
             memory.allotted = asked
             books.hold(self.uid, claim_of(memory.pod))

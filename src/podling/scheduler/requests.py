@@ -16,9 +16,9 @@ from podling.api import quantity
 from podling.api.kinds.core.container import Container, ResourceRequirements
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podspec import PodSpec
+from podling.reconcile.resizing import PENDING
 
-_PENDING = "PodResizePending"
-_RESIZING = (_PENDING, "PodResizeInProgress")
+_RESIZING = (PENDING, "PodResizeInProgress")
 
 Amounts = Mapping[str, int]
 """By resource name; CPU in thousandths, everything else in whole units."""
@@ -67,7 +67,7 @@ def standing(pod: Pod) -> PodSpec:
     if not told:
         return pod.spec
     statuses = {each.name: each for each in (*pod.status.container_statuses, *pod.status.init_container_statuses)}
-    hopeless = told.get(_PENDING) == "Infeasible"
+    hopeless = told.get(PENDING) == "Infeasible"
 
     def counted(container: Container) -> Container:
         status = statuses.get(container.name)

@@ -6,7 +6,7 @@ of a step (a status knows whole seconds) is handed in by whoever saw it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,8 +14,10 @@ from podling.api.kinds.core.container import Container
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.core.podstatus import ContainerStatus
 from podling.env import rfc3339
-from podling.reconcile import pods
+from podling.reconcile import pods, resizing
+from podling.reconcile.resizing import PENDING, Refusal
 from podling.simulatednodes.marks import RUNTIME
+from podling.simulatednodes.resizing import allotted, begins_anew, differs
 from podling.simulatednodes.stages import Life
 
 Json = dict[str, Any]
@@ -37,18 +39,23 @@ class Step(msgspec.Struct, frozen=True):
     due: float | None = None
     begins: bool = True
     """A new state begins with this status."""
+    event: tuple[Literal["Normal", "Warning"], str, str] | None = None
+    """Type, reason and message of what is told when the status was written."""
 
 
 RESTING = Step()
 
 
-def step(pod: Pod, life: Life, place: Place, now: float, since: float | None = None) -> Step:
-    """`since` is when the present state began, where that is known better than the status says."""
+def step(
+    pod: Pod, life: Life, place: Place, now: float, since: float | None = None, refusal: Refusal | None = None
+) -> Step:
+    """`since` is when the present state began, where that is known better than the status says; `refusal` says why the
+    node cannot give the resources that the spec wants instead of those that the status tells."""
     if pod.metadata.deletion_timestamp is not None:
         return _ending(pod, life, now, since)
     if pods.is_finished(pod):
         return RESTING
-    report = _Report(pod, place, now)
+    report = _Report(pod, place, now, refusal)
     seed = pod.metadata.uid
     if not pod.status.container_statuses:
         return _beginning(report, life, seed, now)
@@ -72,12 +79,13 @@ def _beginning(report: _Report, life: Life, seed: str, now: float) -> Step:
     return _start(report, life, 0, now)
 
 
-def _start(report: _Report, life: Life, number: int, now: float) -> Step:
+def _start(report: _Report, life: Life, number: int, now: float, ended: Json | None = None) -> Step:
+    """`ended` is how the run before ended, where the status does not say it yet."""
     seed = report.pod.metadata.uid
     ready = life.ready_after.of(f"{seed}/ready")
     times = [] if life.run_for is None else [now + life.run_for.of(f"{seed}/{number}/run")]
     times += [now + ready] if ready > 0 else []
-    return Step(report.running(number, ready=ready <= 0), due=min(times, default=None))
+    return Step(report.running(number, ready=ready <= 0, ended=ended), due=min(times, default=None))
 
 
 def _running(report: _Report, life: Life, told: ContainerStatus, now: float, since: float | None) -> Step:
@@ -88,14 +96,20 @@ def _running(report: _Report, life: Life, told: ContainerStatus, now: float, sin
     end = begun + life.run_for.of(f"{attempt}/run") if life.run_for is not None else None
     if end is not None and end <= now:
         return _ended(report, life.ends_with(f"{attempt}/exit"), told, now)
+    if report.outdated():
+        if report.refusal is None and begins_anew(pod):
+            anew = _start(report, life, told.restart_count + 1, now, report.replaced(told))
+            return msgspec.structs.replace(anew, event=report.resized())
+        is_ready = told.ready or begun + life.ready_after.of(f"{seed}/ready") <= now
+        return Step(report.runs_on(told, ready=is_ready), begins=False, event=report.resized())
     if told.ready:
         # Others open and close readiness gates, and say unready where a node was taken for lost.
         agrees = pods.is_ready(pod) == report.gates_open()
-        return Step(None if agrees else report.ready(told), due=end, begins=False)
+        return Step(None if agrees else report.runs_on(told, ready=True), due=end, begins=False)
     ready = begun + life.ready_after.of(f"{seed}/ready")
     if ready > now:
         return Step(due=ready if end is None else min(ready, end))
-    return Step(report.ready(told), due=end, begins=False)
+    return Step(report.runs_on(told, ready=True), due=end, begins=False)
 
 
 def _ended(report: _Report, code: int, told: ContainerStatus, now: float) -> Step:
@@ -128,25 +142,49 @@ def _begun(pod: Pod, told: ContainerStatus, now: float) -> float:
 class _Report:
     """Statuses of one Pod at one moment."""
 
-    def __init__(self, pod: Pod, place: Place, now: float) -> None:
-        self.pod, self._place, self._now = pod, place, rfc3339(now)
+    def __init__(self, pod: Pod, place: Place, now: float, refusal: Refusal | None) -> None:
+        self.pod, self.refusal = pod, refusal
+        self._place, self._now = place, rfc3339(now)
+        self._allotted = allotted(pod) if refusal is not None else {}
 
     def waiting(self, reason: str) -> Json:
         states = [self._container(each, {"waiting": {"reason": reason}}, 0) for each in self.pod.spec.containers]
         return self._status("Pending", states, started=False, ready=False)
 
-    def running(self, number: int, *, ready: bool) -> Json:
-        return self._runs(self._now, number, ready)
+    def running(self, number: int, *, ready: bool, ended: Json | None = None) -> Json:
+        return self._runs(self._now, number, ready, ended)
 
-    def ready(self, told: ContainerStatus) -> Json:
-        """`told` is what was said of these containers while they were not ready yet."""
+    def runs_on(self, told: ContainerStatus, *, ready: bool) -> Json:
+        """`told` is what was said of these containers before."""
         since = told.state.running.started_at if told.state.running is not None else self._now
-        return self._runs(since, told.restart_count, True)
+        return self._runs(since, told.restart_count, ready)
 
-    def _runs(self, since: str, number: int, ready: bool) -> Json:
+    def replaced(self, told: ContainerStatus) -> Json:
+        """How a run ended that makes room for another of the same container."""
+        return {"terminated": self._terminated(0, told)}
+
+    def outdated(self) -> bool:
+        """Whether the status tells less than what the spec wants by now, and what of it the node gives."""
+        known, generation = pods.condition(self.pod, PENDING), self.pod.status.observed_generation
+        if generation and generation != self.pod.metadata.generation:
+            return True
+        if self.refusal is None:
+            return known is not None or differs(self.pod)
+        return known is None or (known.reason, known.message) != (self.refusal.reason, self.refusal.message)
+
+    def resized(self) -> tuple[Literal["Normal", "Warning"], str, str] | None:
+        """The event that a kubelet tells of it."""
+        if self.refusal is not None:
+            reason = self.refusal.reason
+            return "Warning", f"Resize{reason}", f"Pod resize {reason}: {self.refusal.message}"
+        if differs(self.pod):
+            return "Normal", "ResizeCompleted", f"Pod resize completed: {resizing.told(self.pod)}"
+        return None
+
+    def _runs(self, since: str, number: int, ready: bool, ended: Json | None = None) -> Json:
         state = {"running": {"startedAt": since}}
         states = [
-            self._container(each, state, number, ready=ready, before=self._before(each.name))
+            self._container(each, state, number, ready=ready, before=ended or self._before(each.name))
             for each in self.pod.spec.containers
         ]
         return self._status("Running", states, started=True, ready=ready)
@@ -204,7 +242,15 @@ class _Report:
         }
         if "waiting" not in state:
             out["containerID"] = f"{RUNTIME.partition(':')[0]}://{self.pod.metadata.uid}-{container.name}-{number}"
-        return out
+        return out | self._resources(container)
+
+    def _resources(self, container: Container) -> Json:
+        """What the node has allotted: what the spec wants, or still what was told before."""
+        given = self._allotted.get(container.name, container.resources)
+        out: Json = {"allocatedResources": dict(given.requests)} if given.requests else {}
+        sides = {"limits": given.limits, "requests": given.requests}
+        named = {side: dict(amounts) for side, amounts in sides.items() if amounts}
+        return out | ({"resources": named} if named else {})
 
     def _status(self, phase: str, containers: list[Json], *, started: bool, ready: bool) -> Json:
         place, spec = self._place, self.pod.spec
@@ -216,6 +262,8 @@ class _Report:
             "startTime": self.pod.status.start_time or self._now,
             "containerStatuses": containers,
         }
+        if self.pod.metadata.generation:
+            out["observedGeneration"] = self.pod.metadata.generation
         if started:
             out |= {"podIP": place.pod_ip, "podIPs": [{"ip": place.pod_ip}]}
         if spec.init_containers:
@@ -238,7 +286,15 @@ class _Report:
             self._condition("Initialized", started, "ContainersNotInitialized"),
             self._condition("Ready", ready and self.gates_open(), "ReadinessGatesNotReady" if ready else done),
             self._condition("ContainersReady", ready, done),
+            *self._pending(phase),
         ]
+
+    def _pending(self, phase: str) -> list[Json]:
+        """That the node does not give what the spec wants; it is taken away when that holds no more."""
+        if self.refusal is None or phase not in ("Pending", "Running"):
+            return [{"$patch": "delete", "type": PENDING}] if pods.condition(self.pod, PENDING) is not None else []
+        why = {"reason": self.refusal.reason, "message": self.refusal.message}
+        return [self._condition(PENDING, True, "") | why]
 
     def gates_open(self) -> bool:
         told = {each.type: each.status for each in self.pod.status.conditions}

@@ -23,7 +23,8 @@ from podling.client.workqueue import Backoff, WorkQueue
 from podling.env import Env
 from podling.reconcile import pods
 from podling.reconcile.action import reference
-from podling.simulatednodes import stages
+from podling.reconcile.resizing import Refusal
+from podling.simulatednodes import resizing, stages
 from podling.simulatednodes.addresses import Addresses
 from podling.simulatednodes.heartbeats import Heartbeats
 from podling.simulatednodes.marks import SILENT, SIMULATED
@@ -61,6 +62,8 @@ class SimulatedNodes:
         self._backoff: Backoff[str] = Backoff(first=0.05, longest=10.0)
         self._written: dict[str, int] = {}
         self._moments: dict[str, float] = {}
+        self._deferred: dict[str, dict[str, None]] = {}
+        """Pods that wait for room to grow, by node."""
         self._wake = asyncio.Event()
 
     def __contains__(self, node: object) -> bool:
@@ -114,6 +117,7 @@ class SimulatedNodes:
         spoke_again = old is not None and old.view.metadata.annotations.get(SILENT) == "true"
         self._heartbeats.begin(name, new.head.uid)
         self._presence.look(new)
+        self._wake_deferred(name)
         if node.spec.pod_cidr and (name not in self._here or spoke_again):
             self._inhabit(name, node.spec.pod_cidr)
 
@@ -129,13 +133,16 @@ class SimulatedNodes:
         self._heartbeats.end(name)
         self._here.pop(name, None)
         self._hosts.pop(name, None)
+        self._deferred.pop(name, None)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         found = new if new is not None else old
         assert found is not None
-        addresses = self._here.get(found.head.fields.get("spec.nodeName", ""))
+        node = found.head.fields.get("spec.nodeName", "")
+        addresses = self._here.get(node)
         if addresses is None:
             return
+        self._wake_deferred(node, but=found.key)
         if new is not None:
             if old is not None and new.head.deleting and not old.head.deleting:
                 self._moments[new.head.uid] = self._env.now()
@@ -145,7 +152,13 @@ class SimulatedNodes:
             self._moments.pop(found.head.uid, None)
         if new is None:
             self._written.pop(found.key, None)
+            self._deferred.get(node, {}).pop(found.key, None)
             self._backoff.succeeded(found.key)
+
+    def _wake_deferred(self, node: str, but: str = "") -> None:
+        """Something else is there than when they were refused."""
+        for key in [each for each in self._deferred.get(node, ()) if each != but]:
+            self._add(key)
 
     def _add(self, key: str) -> None:
         self._queue.add(key)
@@ -197,8 +210,23 @@ class SimulatedNodes:
             return Step()
         host = self._hosts[name]
         address = host if found.view.spec.host_network else addresses.of(found.head.uid)
-        since = self._moments.get(found.head.uid)
-        return step(found.view, self._life(found, node.head.labels), Place(host, address), self._env.now(), since)
+        since, refusal = self._moments.get(found.head.uid), self._refusal(found, node)
+        life = self._life(found, node.head.labels)
+        return step(found.view, life, Place(host, address), self._env.now(), since, refusal)
+
+    def _refusal(self, found: Object, node: Object) -> Refusal | None:
+        """Why the node has no room for the resources that the Pod wants by now."""
+        refusal, name = None, node.head.name
+        if not found.head.deleting and resizing.differs(found.view):
+            others = (each.view for each in self._pods.on_node(name) if each.key != found.key)
+            refusal = resizing.refusal(found.view, others, node.view)
+        if refusal is not None:
+            self._deferred.setdefault(name, {})[found.key] = None
+        elif (deferred := self._deferred.get(name)) is not None:
+            deferred.pop(found.key, None)
+            if not deferred:
+                del self._deferred[name]
+        return refusal
 
     def _life(self, found: Object, node: Mapping[str, str]) -> Life:
         try:
@@ -219,6 +247,8 @@ class SimulatedNodes:
                 body = {"metadata": {"uid": head.uid}, "status": taken.status}
                 answer = await self._rest.patch_status(PODS, head.namespace, head.name, body, kind="strategic-merge")
                 self._written[found.key] = answer.revision
+                if taken.event is not None:
+                    self._recorder.event(reference(found), *taken.event)
             self._backoff.succeeded(found.key)
         except (NotFound, Conflict):
             return  # another Pod of this name, or none: the informer tells

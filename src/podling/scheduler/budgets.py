@@ -13,7 +13,7 @@ import msgspec
 from podling.api.kinds.meta import LabelSelector
 from podling.api.objects import Object
 from podling.reconcile.selectors import matches
-from podling.scheduler.snapshot import PodFacts
+from podling.scheduler.facts import PodFacts
 
 
 class Budget(msgspec.Struct, frozen=True):

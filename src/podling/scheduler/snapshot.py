@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,15 +15,13 @@ from podling.api.kinds.core.node import Node
 from podling.api.kinds.core.pod import Pod
 from podling.api.kinds.meta import LabelSelector
 from podling.scheduler import requests
+from podling.scheduler.budgets import Budget
 from podling.scheduler.census import Censuses, Group, Terrain, membership
 from podling.scheduler.devices import Devices
 from podling.scheduler.facts import PodFacts, facts_of
 from podling.scheduler.images import ImageSpread, images_of
 from podling.scheduler.neighbours import Held, Wish
 from podling.scheduler.volumes import Volumes
-
-if TYPE_CHECKING:
-    from podling.scheduler.budgets import Budget
 
 NO_IMAGES: Mapping[str, int] = {}
 __all__ = ["NodeFacts", "PodFacts", "Snapshot", "facts_of"]

@@ -20,7 +20,7 @@ from podling.env import Env, rfc3339
 from podling.pki import requests
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "certificates.k8s.io"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
+from podling.apiserver.admission.attempt import Attempt, Operation
 from podling.apiserver.admission.certificates import (
     CertificateApproval,
     CertificateRequesters,
@@ -39,40 +40,8 @@ from podling.apiserver.admission.storageobjects import PersistentVolumeClaimResi
 from podling.apiserver.admission.taintnodes import TaintNewNodes
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
-from podling.apiserver.endpoints.options import DeleteOptions
-from podling.apiserver.message import Request
-from podling.apiserver.registry.served import Served
 from podling.env import Env
 from podling.storage.watchcache import WatchCache
-
-Json = dict[str, Any]
-Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
-OPERATIONS: Sequence[Operation] = ("CREATE", "UPDATE", "DELETE", "CONNECT")
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """What is about to be done. `obj` is the new hub object (on DELETE the one that goes), `old` the present one."""
-
-    operation: Operation
-    served: Served
-    namespace: str
-    obj: Json
-    old: Json | None
-    request: Request
-    subresource: str = ""
-    """The way of an update; plugins with `subresources = True` look at others than the object itself."""
-    dry: bool = False
-    """Nothing will be stored: a plugin must leave no trace elsewhere."""
-    revision: int = 0
-    """Of the present object, where there is one."""
-    generated: bool = False
-    """Whether the new object's name was made up by the server."""
-    options: DeleteOptions | None = None
-    """Of a deletion."""
-    again: bool = False
-    """Whether this is the second run of a chain in which a webhook or a policy changed the object."""
-    memory: dict[str, Any] = {}
-    """What a plugin keeps from the first run for the second."""
 
 
 class Plugin:

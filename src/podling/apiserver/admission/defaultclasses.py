@@ -14,7 +14,7 @@ from podling.api.objects import prefix_of
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 STORAGE_CLASSES = prefix_of("storage.k8s.io", "storageclasses")

@@ -16,7 +16,7 @@ from podling.api.objects import prefix_of
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 RANGES = prefix_of("", "limitranges")

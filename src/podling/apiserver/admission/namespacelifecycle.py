@@ -9,7 +9,7 @@ from podling.api.objects import key_of
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 IMMORTAL = ("default", "kube-system", "kube-public")
 

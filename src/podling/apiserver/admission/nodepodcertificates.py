@@ -16,7 +16,7 @@ from podling.apiserver.authorization.question import Authorizer, Question
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "certificates.k8s.io"

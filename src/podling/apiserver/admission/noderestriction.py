@@ -21,7 +21,7 @@ from podling.apiserver.message import User
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 MIRROR = "kubernetes.io/config.mirror"

@@ -22,7 +22,7 @@ from podling.env import Env, parse_rfc3339
 from podling.pki import podcertificates
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 STUB, CHAIN = "spec.stubPKCS10Request", "status.certificateChain"

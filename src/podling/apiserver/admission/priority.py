@@ -14,7 +14,7 @@ from podling.api.objects import Event, key_of, prefix_of
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "scheduling.k8s.io"

@@ -26,7 +26,7 @@ from podling.env import Env
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 QUOTAS = prefix_of("", "resourcequotas")
 COUNTED_AT_ONCE = 64

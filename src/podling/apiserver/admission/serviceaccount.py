@@ -16,7 +16,7 @@ from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
     from podling.api.kinds.core.serviceaccount import ServiceAccount as Account
-    from podling.apiserver.admission.chain import Attempt
+    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from podling.api.errors import BadRequest, conflict
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.change import Change, change

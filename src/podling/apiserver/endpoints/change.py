@@ -13,7 +13,7 @@ from typing import Any
 
 from podling.api.errors import conflict, invalid, not_found
 from podling.api.objects import Object
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.judging import judged
 from podling.apiserver.endpoints.revisions import caught_up

@@ -12,7 +12,7 @@ import msgspec
 
 from podling.api.errors import BadRequest, already_exists, invalid
 from podling.api.objects import Object
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import question_of
 from podling.apiserver.backend import Backend
 from podling.apiserver.customresources.judging import judged

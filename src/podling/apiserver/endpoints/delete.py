@@ -8,7 +8,7 @@ import orjson
 
 from podling.api.errors import conflict, not_found
 from podling.api.objects import Object
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.answer import success, written
 from podling.apiserver.endpoints.body import read

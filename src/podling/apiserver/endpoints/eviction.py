@@ -14,7 +14,7 @@ import orjson
 from podling.api.errors import BadRequest, Conflict, InternalError, Timeout, conflict, not_found
 from podling.api.kinds.policy import budgets
 from podling.api.objects import Object, prefix_of
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import place, read
 from podling.apiserver.endpoints.delete import delete_object, precondition

@@ -13,7 +13,7 @@ import orjson
 from podling.api.errors import BadRequest, Invalid, NotAcceptable, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.rbac.views import written
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import Question
 from podling.apiserver.authorization.rbac import together
 from podling.apiserver.backend import Backend

@@ -9,7 +9,7 @@ import orjson
 from podling.api.errors import BadRequest, Conflict, ServiceUnavailable, invalid, not_found
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.objects import key_of
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.admission.noderestriction import check_token
 from podling.apiserver.backend import Backend
 from podling.apiserver.endpoints.body import read

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from podling.api.errors import ApiError, Cause, Forbidden, Invalid, RequestEntityTooLarge, Unauthorized
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.webhooks.matching import name_of
 
 REASONS: dict[str, type[ApiError]] = {

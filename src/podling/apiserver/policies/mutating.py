@@ -15,7 +15,7 @@ from podling.api.patch import json_patch
 from podling.api.patch.apply import merge
 from podling.api.patch.structure import Plan, plan_of
 from podling.api.patch.values import copied
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.policies.compiling import evaluated
 from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.definitions import Binding, Mutation, Policies, Policy

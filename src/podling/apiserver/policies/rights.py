@@ -8,7 +8,7 @@ from typing import Any
 from podling.api.errors import Invalid, invalid
 from podling.api.kinds.causes import forbidden
 from podling.api.objects import key_of
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import MASTERS, Authorizer, Question
 from podling.apiserver.policies.params import Params
 from podling.apiserver.webhooks.matching import GROUP

@@ -17,7 +17,7 @@ from podling.api.cel.names import escape
 from podling.api.kinds.admissionregistration.expressions import environment
 from podling.api.kinds.admissionregistration.policyrules import Known
 from podling.api.schema import Type
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.policies.params import Params
 from podling.apiserver.registry.served import Resources, Served
 from podling.apiserver.webhooks.matching import GROUP

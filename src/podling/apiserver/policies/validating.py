@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from podling.api.cel import PER_VALIDATION, Budget, CelBudgetExceeded, CelError
 from podling.api.errors import Cause
-from podling.apiserver.admission.chain import OPERATIONS, Attempt
+from podling.apiserver.admission.attempt import OPERATIONS, Attempt
 from podling.apiserver.policies.compiling import evaluated
 from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.definitions import Binding, Policies, Policy, Validation

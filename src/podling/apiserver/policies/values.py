@@ -11,7 +11,7 @@ from podling.api import cel
 from podling.api.cel import Authorizer as CelAuthorizer
 from podling.api.cel import Budget, CelError, CelEvaluationError, Check, Decision
 from podling.api.objects import key_of
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import Authorizer, Question
 from podling.apiserver.message import User
 from podling.apiserver.registry.served import Served

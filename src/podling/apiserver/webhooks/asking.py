@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.policies.conditions import ConditionsFailed, hold
 from podling.apiserver.policies.denial import refused
 from podling.apiserver.policies.sparing import Limits, spared

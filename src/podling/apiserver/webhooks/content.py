@@ -16,7 +16,7 @@ from podling.api.patch.values import copied
 from podling.api.schema import check
 from podling.api.schema.check import FieldTypeError
 from podling.api.schema.defaults import apply_defaults
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.customresources.conversion import ConversionFailed, Unconverted
 from podling.apiserver.endpoints.options import DeleteOptions
 from podling.apiserver.registry.served import Served

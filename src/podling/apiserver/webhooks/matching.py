@@ -14,7 +14,7 @@ from podling.api import labels
 from podling.api.errors import not_found
 from podling.api.labels import EVERYTHING, Selector
 from podling.api.objects import key_of
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.registry.served import Resources, Served
 from podling.storage.watchcache import WatchCache
 

@@ -15,7 +15,7 @@ import orjson
 from podling.api.errors import ApiError, InternalError
 from podling.api.patch import json_patch
 from podling.api.patch.values import copied
-from podling.apiserver.admission.chain import OPERATIONS, Attempt
+from podling.apiserver.admission.attempt import OPERATIONS, Attempt
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.asking import Asking
 from podling.apiserver.webhooks.configurations import Configurations, Hook

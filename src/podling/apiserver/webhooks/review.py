@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from podling.apiserver.admission.chain import Attempt
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.message import User
 from podling.apiserver.webhooks.content import Content, Triple, options_of
 

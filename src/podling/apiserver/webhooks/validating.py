@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from podling.api.errors import ApiError
-from podling.apiserver.admission.chain import OPERATIONS, Attempt
+from podling.apiserver.admission.attempt import OPERATIONS, Attempt
 from podling.apiserver.registry.served import Served
 from podling.apiserver.webhooks.asking import Asking
 from podling.apiserver.webhooks.configurations import Configurations, Hook

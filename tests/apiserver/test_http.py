@@ -7,7 +7,8 @@ import dataclasses
 
 import pytest
 
-from podling.apiserver.message import Connection, Endpoint, Request, Upgrade
+from podling.apiserver.backend import Endpoint
+from podling.apiserver.message import Connection, Request, Upgrade
 from podling.apiserver.server import ApiServer
 from podling.env import SystemEnv
 from podling.storage.memory import MemoryStorage

@@ -1,8 +1,8 @@
-"""What endpoints work with: one value, made by the server, that holds every part behind the filters."""
+"""What endpoints work with, one value, made by the server, that holds every part behind the filters; and their type."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from podling.api.objects import Object
 from podling.api.schema import Schemas
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.config import Config
+from podling.apiserver.message import Outcome, Request
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.registry.heads import Describer
 from podling.apiserver.registry.served import Resources, Served, encode
@@ -67,3 +68,7 @@ class Backend:
         raw = encode(hub)
         head, decode = self.describe.of(key, hub)
         return Object(key, raw, revision, head, decode)
+
+
+Endpoint = Callable[[Backend, Request], Outcome | Awaitable[Outcome]]
+"""Errors are raised as `api.errors.ApiError`. A plain function answers at once, on the loop, in under 5 ms."""

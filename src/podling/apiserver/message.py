@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from podling.apiserver.backend import Backend
     from podling.apiserver.routing import Target
 
 JSON = "application/json"
@@ -196,5 +195,3 @@ class Upgrade:
 
 
 Outcome = Response | Stream | Upgrade
-Endpoint = Callable[["Backend", Request], "Outcome | Awaitable[Outcome]"]
-"""Errors are raised as `api.errors.ApiError`. A plain function answers at once, on the loop, in under 5 ms."""

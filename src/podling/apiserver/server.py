@@ -21,7 +21,7 @@ from podling.apiserver.audit.filter import Auditing
 from podling.apiserver.audit.log import AuditLog
 from podling.apiserver.authorization.modes import authorizer_of
 from podling.apiserver.authorization.reconciliation import reconcile_policy
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.clock import DateHeader
 from podling.apiserver.config import Config
 from podling.apiserver.customresources.definitions import CustomResources
@@ -37,7 +37,7 @@ from podling.apiserver.flowcontrol.keeping import FlowKeeping
 from podling.apiserver.http import READ_SIZE, HttpProtocol
 from podling.apiserver.inprocess import InProcessTransport
 from podling.apiserver.looplag import watch_lag
-from podling.apiserver.message import Endpoint, Outcome, Request, User
+from podling.apiserver.message import Outcome, Request, User
 from podling.apiserver.metrics import Metrics
 from podling.apiserver.metricsapi.sampler import Sampler
 from podling.apiserver.registry.bearertokens import BearerTokens

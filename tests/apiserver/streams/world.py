@@ -22,9 +22,9 @@ import httptools
 import msgspec
 
 from podling.api.errors import InternalError, NotFound
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.config import Config
-from podling.apiserver.message import Endpoint, Outcome, Request
+from podling.apiserver.message import Outcome, Request
 from podling.apiserver.server import ApiServer
 from podling.apiserver.streams.table import STREAMS
 from podling.env import SystemEnv

@@ -9,18 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.errors import Forbidden, Invalid, forbidden, invalid
 from podling.api.kinds.causes import invalid as invalid_value
 from podling.api.kinds.cells import at
 from podling.api.kinds.certificates.oldversions import LEGACY_SIGNER
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import MASTERS, Authorizer, Question
 from podling.env import Env, rfc3339
 from podling.pki import requests
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "certificates.k8s.io"

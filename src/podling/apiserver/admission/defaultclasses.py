@@ -7,14 +7,12 @@ Of several defaults the newest counts, then the first by name (Kubernetes docume
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.kinds.storage.storageclass import DEFAULT_ANNOTATIONS
 from podling.api.objects import prefix_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 STORAGE_CLASSES = prefix_of("storage.k8s.io", "storageclasses")

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from podling.api.errors import Forbidden, InternalError, forbidden, not_found
 from podling.api.kinds.rbac.views import PolicyRule
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.grants import GROUP, role_key
 from podling.apiserver.authorization.question import MASTERS, Authorizer, Question
 from podling.apiserver.authorization.rbac import together
 from podling.apiserver.authorization.rules import compact, missing, quoted, text
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 EVERYTHING = (PolicyRule(("*",), ("*",), ("*",)), PolicyRule(("*",), non_resource_urls=("*",)))

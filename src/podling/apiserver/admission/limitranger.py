@@ -6,17 +6,15 @@ Defaults come before webhooks and validation, bounds after them: what is bounded
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from podling.api.errors import forbidden
 from podling.api.kinds.core import limits
 from podling.api.objects import prefix_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 RANGES = prefix_of("", "limitranges")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from podling.api.errors import Cause, Forbidden, NotFound, forbidden, not_found
 from podling.api.objects import key_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 IMMORTAL = ("default", "kube-system", "kube-public")
 

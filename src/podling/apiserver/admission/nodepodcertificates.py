@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.errors import Forbidden, InternalError, forbidden
 from podling.api.objects import key_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import Authorizer, Question
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "certificates.k8s.io"

@@ -7,21 +7,19 @@ NodeRestriction). Labels with the prefix `node-restriction.kubernetes.io/` are t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from podling.api.errors import Forbidden, forbidden, not_found
 from podling.api.objects import key_of
 from podling.apiserver.admission import nodepodcertificates
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.node import LEASES, node_of
 from podling.apiserver.authorization.podreferences import references
 from podling.apiserver.authorization.question import Authorizer
 from podling.apiserver.message import User
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 MIRROR = "kubernetes.io/config.mirror"

@@ -10,19 +10,17 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.errors import Cause, Invalid, invalid
 from podling.api.kinds import causes
 from podling.api.kinds.cells import at
 from podling.api.kinds.certificates.podcertificaterequest import ISSUED, answer
+from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.admission.certificates import GROUP, may
 from podling.apiserver.authorization.question import Authorizer
 from podling.env import Env, parse_rfc3339
 from podling.pki import podcertificates
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 STUB, CHAIN = "spec.stubPKCS10Request", "status.certificateChain"

@@ -6,18 +6,16 @@ namespace becomes stricter (Kubernetes documentation, "Pod Security Admission").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.errors import forbidden, invalid
 from podling.api.objects import key_of, prefix_of
 from podling.api.podsecurity.evaluate import violations
 from podling.api.podsecurity.levels import PREFIX, Policy, Standard, label_errors, policy_of, tightens
 from podling.api.podsecurity.words import Finding
+from podling.apiserver.admission.attempt import Attempt
 from podling.env import Env
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 MOST_PODS = 3000

@@ -7,14 +7,12 @@ Preemption").
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api.errors import Forbidden, forbidden
 from podling.api.objects import Event, key_of, prefix_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 GROUP = "scheduling.k8s.io"

@@ -13,7 +13,7 @@ import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -22,11 +22,9 @@ from podling.api.objects import Event, prefix_of
 from podling.api.quota.constraints import missing
 from podling.api.quota.tally import Tally
 from podling.api.quota.usage import CLAIMS, PODS, SERVICES, Source, Usage
+from podling.apiserver.admission.attempt import Attempt
 from podling.env import Env
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 QUOTAS = prefix_of("", "resourcequotas")
 COUNTED_AT_ONCE = 64

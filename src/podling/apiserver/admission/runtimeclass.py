@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from podling.api import quantity
 from podling.api.errors import Forbidden, forbidden
 from podling.api.objects import key_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 

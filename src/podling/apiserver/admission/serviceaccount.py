@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from podling.api.errors import forbidden
 from podling.api.objects import Object, key_of, prefix_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.env import Env
 from podling.storage.interest import Interest
 from podling.storage.watchcache import WatchCache
 
 if TYPE_CHECKING:
     from podling.api.kinds.core.serviceaccount import ServiceAccount as Account
-    from podling.apiserver.admission.attempt import Attempt
 
 Json = dict[str, Any]
 

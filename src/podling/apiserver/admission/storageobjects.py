@@ -6,16 +6,14 @@ Protection", "Expanding Persistent Volumes Claims").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from podling.api import quantity
 from podling.api.errors import Forbidden, forbidden
 from podling.api.kinds.cells import at
 from podling.api.objects import key_of
+from podling.apiserver.admission.attempt import Attempt
 from podling.storage.watchcache import WatchCache
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
 
 FINALIZERS: Final = {
     "PersistentVolume": "kubernetes.io/pv-protection",

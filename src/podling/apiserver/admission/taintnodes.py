@@ -5,10 +5,7 @@ Otherwise Pods could be bound to it between its registration and its first condi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from podling.apiserver.admission.attempt import Attempt
+from podling.apiserver.admission.attempt import Attempt
 
 TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 

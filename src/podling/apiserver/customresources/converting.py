@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from podling.api.objects import Object
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.customresources.conversion import ConversionFailed, Unconverted
 from podling.apiserver.customresources.definition import CustomServed
-from podling.apiserver.message import Endpoint, Outcome, Request, Response, Stream, Upgrade
+from podling.apiserver.message import Outcome, Request, Response, Stream, Upgrade
 
 TRIES = 32
 SLICE = 256

@@ -13,9 +13,9 @@ import orjson
 
 from podling.api.errors import not_found
 from podling.api.objects import Object
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.endpoints.rendering import Renderer
-from podling.apiserver.message import Endpoint, Request, Response
+from podling.apiserver.message import Request, Response
 from podling.apiserver.registry.heads import head_of
 from podling.apiserver.registry.served import Served
 

@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 from podling.apiserver.admission.attempt import Attempt
-from podling.apiserver.backend import Backend
-from podling.apiserver.message import Endpoint, Outcome, Request
+from podling.apiserver.backend import Backend, Endpoint
+from podling.apiserver.message import Outcome, Request
 
 Json = dict[str, Any]
 _WORDS = {"exec": "Exec", "attach": "Attach", "portforward": "PortForward", "proxy": "Proxy"}

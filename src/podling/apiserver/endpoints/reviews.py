@@ -16,11 +16,11 @@ from podling.api.kinds.rbac.views import written
 from podling.apiserver.admission.attempt import Attempt
 from podling.apiserver.authorization.question import Question
 from podling.apiserver.authorization.rbac import together
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.endpoints.body import place, read_object
 from podling.apiserver.endpoints.negotiation import media_types
 from podling.apiserver.endpoints.options import dry_run
-from podling.apiserver.message import Endpoint, Outcome, Request, Response, User
+from podling.apiserver.message import Outcome, Request, Response, User
 from podling.apiserver.registry.served import Served
 from podling.env import rfc3339
 

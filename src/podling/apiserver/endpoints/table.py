@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping
 
 from podling.api.catalog import Resource
 from podling.api.errors import MethodNotAllowed
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.customresources.converting import converting
 from podling.apiserver.endpoints import discovery, info, openapi
 from podling.apiserver.endpoints.binding import bind
@@ -30,7 +30,7 @@ from podling.apiserver.endpoints.scale import get_scale, patch_scale, put_scale
 from podling.apiserver.endpoints.tokenrequest import token
 from podling.apiserver.endpoints.update import update
 from podling.apiserver.endpoints.watch import watch
-from podling.apiserver.message import JSON, Endpoint, Outcome, Request
+from podling.apiserver.message import JSON, Outcome, Request
 from podling.apiserver.metricsapi.endpoint import COMPUTED
 from podling.apiserver.registry.served import unknown_path
 from podling.apiserver.routing import Target

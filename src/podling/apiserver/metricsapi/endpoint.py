@@ -14,10 +14,10 @@ import orjson
 
 from podling.api.errors import not_found
 from podling.api.objects import Object, key_of, prefix_of
-from podling.apiserver.backend import Backend
+from podling.apiserver.backend import Backend, Endpoint
 from podling.apiserver.endpoints.list import selection_of
 from podling.apiserver.endpoints.rendering import Renderer
-from podling.apiserver.message import Endpoint, Request, Response
+from podling.apiserver.message import Request, Response
 from podling.apiserver.metricsapi import objects, simulated
 from podling.apiserver.metricsapi.readings import Usage
 from podling.apiserver.registry.heads import head_of

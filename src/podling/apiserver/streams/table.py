@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Mapping
 
 from podling.api.errors import MethodNotAllowed
-from podling.apiserver.backend import Backend
-from podling.apiserver.message import Endpoint, Outcome, Request
+from podling.apiserver.backend import Backend, Endpoint
+from podling.apiserver.message import Outcome, Request
 from podling.apiserver.streams.execution import attach, execute
 from podling.apiserver.streams.log import log
 from podling.apiserver.streams.portforward import portforward
